@@ -1,0 +1,114 @@
+//! The command line: one verb a file. Every verb takes `--json` and has stable exit codes: 0 done, 1 found something wrong
+//! (a broken workflow, books that do not balance), 2 cannot do it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+mod books;
+mod channel;
+mod check;
+mod demo;
+mod init;
+mod park;
+mod publish;
+mod run;
+mod serve;
+
+/// A self-hosted automation runtime for business messaging.
+#[derive(Debug, Parser)]
+#[command(name = "pointsman", version, arg_required_else_help = true)]
+struct Cli {
+    /// The host's folder: configuration, data and keys.
+    #[arg(long, global = true, default_value = ".", env = "POINTSMAN_DIR")]
+    dir: PathBuf,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Makes a host's folder: configuration, master key, recovery note, empty databases.
+    Init(init::Args),
+    /// Runs the host.
+    Serve(serve::Args),
+    /// Runs a host, an emulated provider and a page to play with, in a folder that it names.
+    Demo(demo::Args),
+    /// Checks workflow folders; tells mistakes with file, line and column.
+    Check(check::Args),
+    /// Stores workflow versions and makes them the active ones.
+    Publish(publish::Args),
+    /// Connected accounts.
+    Channel(channel::Args),
+    /// Proves that every kept webhook has ended or says what it waits for.
+    Books(books::Args),
+    /// Runs and their steps.
+    Run(run::Args),
+    /// What cannot go on, and why.
+    Park(park::Args),
+}
+
+/// What every verb gets.
+#[derive(Debug)]
+pub(crate) struct Context {
+    dir: PathBuf,
+    json: bool,
+}
+
+impl Context {
+    fn config(&self) -> Result<Config> {
+        Config::load(&self.dir)
+    }
+
+    /// Prints the answer: as JSON when asked for, else as the sentences.
+    fn answer(&self, json: &serde_json::Value, text: impl FnOnce() -> String) {
+        say(&if self.json { json.to_string() } else { text() });
+    }
+}
+
+/// Writes a line to standard output. A reader that went away is no error of ours.
+pub(crate) fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context { dir: cli.dir, json: cli.json };
+    let done = match cli.verb {
+        Verb::Init(args) => init::run(&context, &args),
+        Verb::Serve(args) => serve::run(&context, &args),
+        Verb::Demo(args) => demo::run(&context, &args),
+        Verb::Check(args) => check::run(&context, &args),
+        Verb::Publish(args) => publish::run(&context, &args),
+        Verb::Channel(args) => channel::run(&context, args),
+        Verb::Books(args) => books::run(&context, &args),
+        Verb::Run(args) => run::run(&context, &args),
+        Verb::Park(args) => park::run(&context, &args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            if context.json {
+                say(&serde_json::json!({ "error": format!("{error:#}") }).to_string());
+            } else {
+                report(&format!("{error:#}"));
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes a line to standard error.
+fn report(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "pointsman: {line}");
+}

@@ -1,0 +1,168 @@
+//! The engine as the web sees it: requests of providers go to the line, questions to the store. What is shown here is for
+//! the operator; tokens are not among it, for the store holds only their envelopes.
+
+use async_trait::async_trait;
+use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::journal::Entry;
+use pointsman_core::limits::WEBHOOK_BODY;
+use pointsman_core::ports::Operation;
+use pointsman_engine::Engine;
+use pointsman_store::{Item, RunFilter, RunRow, StoreError};
+use pointsman_web::{Answered, House, Incoming, Question, Trouble};
+use serde_json::{Value, json};
+
+use crate::config::Http;
+use crate::wiring::FIRST_WORKSPACE;
+
+/// The house behind the two routers.
+#[derive(Debug)]
+pub struct EngineHouse {
+    engine: Engine,
+    http: Http,
+}
+
+impl EngineHouse {
+    /// A house with this engine.
+    #[must_use]
+    pub fn new(engine: Engine, http: Http) -> Self {
+        Self { engine, http }
+    }
+}
+
+fn trouble(error: StoreError) -> Trouble {
+    match error {
+        StoreError::Missing(what) => Trouble::Missing(what.to_owned()),
+        other => Trouble::Unavailable(other.to_string()),
+    }
+}
+
+fn id(text: &str) -> Result<Id, Trouble> {
+    text.parse().map_err(|_| Trouble::Invalid("id.invalid".to_owned(), "an id is a number in decimal digits".to_owned()))
+}
+
+#[async_trait]
+impl House for EngineHouse {
+    async fn receive(&self, incoming: Incoming) -> Answered {
+        let query = url::form_urlencoded::parse(incoming.query.as_bytes()).into_owned().collect();
+        let answer = self
+            .engine
+            .receive(pointsman_engine::Incoming {
+                channel: incoming.channel,
+                method: incoming.method,
+                path: incoming.path,
+                query,
+                headers: incoming.headers,
+                body: incoming.body,
+            })
+            .await;
+        Answered { status: answer.status, headers: answer.headers, body: answer.body }
+    }
+
+    fn body_limit(&self, channel: &str) -> usize {
+        let channel = channel.parse().ok().and_then(|id| self.engine.catalog.channel(id));
+        channel.and_then(|c| c.plugin.manifest.webhook.as_ref().map(|w| w.body_limit)).unwrap_or(WEBHOOK_BODY)
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.engine.store().workspaces().await.map(drop).map_err(|e| e.to_string())
+    }
+
+    async fn ask(&self, question: Question) -> Result<Value, Trouble> {
+        let (store, ws) = (self.engine.store(), FIRST_WORKSPACE);
+        Ok(match question {
+            Question::Runs { conversation, limit } => {
+                let conversation = conversation.as_deref().map(id).transpose()?;
+                let filter = RunFilter { conversation, ..RunFilter::default() };
+                let runs = store.runs(ws, filter, limit as usize).await.map_err(trouble)?;
+                Value::Array(runs.iter().map(|r| run_json(r, self.workflow_name(ws, &r.workflow).as_deref())).collect())
+            }
+            Question::Run(run) => {
+                let run = store.run(ws, id(&run)?).await.map_err(trouble)?.ok_or_else(|| Trouble::Missing("run".to_owned()))?;
+                let mut shown = run_json(&run, self.workflow_name(ws, &run.workflow).as_deref());
+                add_steps(&mut shown, &run);
+                shown
+            }
+            Question::Conversations { limit } => {
+                let rows = store.conversations(ws, limit as usize).await.map_err(trouble)?;
+                let shown = |row: &pointsman_store::ConversationRow| {
+                    json!({
+                        "id": row.conversation.id, "channel": row.conversation.channel, "contact": row.contact.person.name,
+                        "last_at": row.last_at, "tags": row.body.tags, "assigned": row.body.assigned,
+                    })
+                };
+                Value::Array(rows.iter().map(shown).collect())
+            }
+            Question::Messages { conversation, limit } => {
+                let conversation = store.conversation(ws, id(&conversation)?).await.map_err(trouble)?;
+                let conversation = conversation.ok_or_else(|| Trouble::Missing("conversation".to_owned()))?;
+                let items = store.timeline(&conversation, limit as usize).await.map_err(trouble)?;
+                Value::Array(items.iter().filter_map(message_json).collect())
+            }
+            Question::Books => serde_json::to_value(store.books(ws).await.map_err(trouble)?).unwrap_or_default(),
+            Question::Parked => serde_json::to_value(store.parked(ws, 200).await.map_err(trouble)?).unwrap_or_default(),
+            Question::Channels => {
+                let rows = store.channels(ws).await.map_err(trouble)?;
+                let shown = |c: &pointsman_store::ChannelRow| {
+                    let hook = self.http.hook_url(&c.id.to_string());
+                    json!({ "id": c.id, "plugin": c.plugin, "name": c.name, "hook_url": hook, "state": c.state })
+                };
+                Value::Array(rows.iter().map(shown).collect())
+            }
+            Question::Workflows => {
+                let routes = self.engine.catalog.routes(ws);
+                let shown = |w: &std::sync::Arc<pointsman_core::workflow::Workflow>| json!({ "name": &*w.name, "hash": &**w.content_hash(), "description": w.description });
+                Value::Array(routes.workflows.iter().map(shown).collect())
+            }
+        })
+    }
+}
+
+impl EngineHouse {
+    fn workflow_name(&self, workspace: WorkspaceId, hash: &str) -> Option<String> {
+        let routes = self.engine.catalog.routes(workspace);
+        routes.workflows.iter().find(|w| &**w.content_hash() == hash).map(|w| w.name.to_string())
+    }
+}
+
+/// A run in a list.
+#[must_use]
+pub fn run_json(run: &RunRow, workflow: Option<&str>) -> Value {
+    json!({
+        "id": run.id, "workflow": workflow, "version": run.workflow, "state": run.state, "event": run.event,
+        "conversation": run.conversation.as_ref().map(|c| c.id), "began": run.id.made_at(),
+        "waiting": run.waiting, "until": run.until, "reason": run.reason,
+    })
+}
+
+/// Adds the steps of a run: what each was given, gave, decided and used.
+pub fn add_steps(shown: &mut Value, run: &RunRow) {
+    let steps: Vec<Value> = run.entries.iter().map(step_json).collect();
+    if let Some(object) = shown.as_object_mut() {
+        object.insert("steps".to_owned(), Value::Array(steps));
+    }
+}
+
+fn step_json(entry: &Entry) -> Value {
+    serde_json::to_value(entry).unwrap_or_default()
+}
+
+fn message_json(item: &Item) -> Option<Value> {
+    match item {
+        Item::Event(kept) => {
+            let said = kept.event.text()?;
+            Some(json!({ "id": kept.id, "by": "contact", "at": kept.at, "text": said, "state": kept.state, "rule": kept.rule }))
+        }
+        Item::Send(send) => {
+            let (text, choices) = match &send.operation {
+                Operation::Send(m) => (m.text.clone(), m.choices.iter().map(|c| c.title.clone()).collect()),
+                Operation::SendTemplate(t) => (Some(format!("template {}", t.name)), Vec::new()),
+                _ => (None, Vec::<String>::new()),
+            };
+            Some(json!({
+                "id": send.id, "by": "bot", "at": send.id.made_at(), "text": text, "choices": choices, "state": send.state,
+                "attempt": send.attempt, "reason": send.reason, "possible_duplicate": send.possible_duplicate,
+                "run": send.run,
+            }))
+        }
+    }
+}

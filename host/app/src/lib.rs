@@ -1,0 +1,13 @@
+//! Pointsman put together: configuration, wiring, command line. The binary is three lines over this; tests use it as a
+//! library.
+//!
+//! Errors: rooms below speak in typed, coded errors; here, where only a person reads them, they become `anyhow` with the
+//! story of what was being done.
+
+pub mod bundled;
+pub mod cli;
+pub mod config;
+pub mod house;
+pub mod shutdown;
+pub mod telemetry;
+pub mod wiring;

@@ -1,0 +1,86 @@
+//! What a step wants done to the world: data, carried out by the host, always on the conversation that the step runs in.
+//! No effect has a recipient (invariant 8).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::Millis;
+use crate::event::{Message, Template};
+
+/// Whose memory a state key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// This conversation.
+    Conversation,
+    /// The contact, over all conversations.
+    Contact,
+    /// The workspace.
+    Workspace,
+}
+
+/// One wish of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Says something in this conversation.
+    Reply(Message),
+    /// Sends a template approved by the provider.
+    Template(Template),
+    /// Like reply, after a person's approval of exactly these bytes.
+    Draft(Message),
+    /// Puts a tag on the conversation.
+    Tag(String),
+    /// Takes a tag off.
+    Untag(String),
+    /// Writes an internal note.
+    Note(String),
+    /// Hands the conversation to `team/NAME` or `agent/NAME`.
+    Assign(String),
+    /// Sets an attribute of the contact.
+    Set {
+        /// The attribute.
+        name: String,
+        /// Its value.
+        value: Value,
+    },
+    /// Raises an event of the workspace's own.
+    Emit {
+        /// Its name.
+        name: String,
+        /// What it carries.
+        data: Value,
+    },
+    /// Writes a key of the small store; `value` absent deletes it.
+    State {
+        /// Whose memory.
+        scope: Scope,
+        /// 1 to 128 bytes.
+        key: String,
+        /// At most 64 KiB as JSON.
+        value: Option<Value>,
+        /// How long it is kept.
+        ttl: Option<Millis>,
+    },
+}
+
+impl Effect {
+    /// Whether it leaves the house, and so must pass the outbox.
+    #[must_use]
+    pub fn leaves(&self) -> bool {
+        matches!(self, Self::Reply(_) | Self::Template(_))
+    }
+}
+
+/// An effect as it was decided: by which step, and with which mark.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The step's path.
+    pub path: String,
+    /// Its number among the effects of that step, from 0.
+    pub n: u32,
+    /// The wish.
+    pub effect: Effect,
+    /// Whether words from outside had a part in it.
+    pub marked: bool,
+}

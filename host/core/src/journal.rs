@@ -1,0 +1,153 @@
+//! The journal of a run: everything that was decided or learnt, in order, from which the run can always be rebuilt.
+//!
+//! The one persisted enum. Its stored form is versioned: one byte [`FORMAT`], then the entries as a JSON array, sealed with
+//! the contact's key. Entries are only ever appended; a case may be added, none may change its meaning.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::Instant;
+use crate::effect::Decided;
+use crate::failure::Failure;
+use crate::id::Id;
+
+/// The version of the stored form.
+pub const FORMAT: u8 = 1;
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The run began.
+    Started {
+        /// Content hash of the workflow version, for life.
+        workflow: String,
+        /// Plugin id and digest, as pinned.
+        plugins: Vec<(String, String)>,
+        /// The event.
+        event: Id,
+        /// The frozen `now`.
+        at: Instant,
+        /// Seed of the run's random numbers.
+        seed: u64,
+    },
+    /// A step ended well.
+    StepDone {
+        /// Where in the workflow: ids or positions, `order`, `3.do.1`.
+        path: String,
+        /// 1 at first.
+        attempt: u32,
+        /// Hash of the input.
+        input: String,
+        /// What it gave.
+        output: Value,
+        /// Whether words from outside had a part in the output.
+        marked: bool,
+        /// What it wants done.
+        effects: Vec<Decided>,
+    },
+    /// A step failed.
+    StepFailed {
+        /// Where.
+        path: String,
+        /// 1 at first.
+        attempt: u32,
+        /// Why.
+        error: Failure,
+    },
+    /// A script's call was answered.
+    CallDone {
+        /// The step's path.
+        path: String,
+        /// Its number among the calls of the step.
+        n: u32,
+        /// `ask`, `sleep`, `step` ...
+        name: String,
+        /// Hash of name and arguments.
+        arguments: String,
+        /// The answer.
+        result: Value,
+        /// Whether words from outside had a part in it.
+        marked: bool,
+        /// When it was recorded.
+        at: Instant,
+    },
+    /// The run waits.
+    Waiting {
+        /// Where.
+        path: String,
+        /// `ask`, `sleep`, `approve`, `retry` ...
+        kind: String,
+        /// What wakes it.
+        key: String,
+        /// When it wakes at the latest.
+        until: Option<Instant>,
+    },
+    /// It goes on.
+    Resumed {
+        /// Where.
+        path: String,
+        /// By an event's id, `timeout`, a person.
+        by: String,
+        /// The new frozen `now`.
+        at: Instant,
+    },
+    /// It was ended from outside.
+    Cancelled {
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// It ended.
+    Finished {
+        /// What it gave.
+        result: Value,
+        /// Whether words from outside had a part in it.
+        marked: bool,
+    },
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum RunState {
+    /// Wants the lane.
+    Queued = 0,
+    /// Has it.
+    Running = 1,
+    /// Waits for something outside.
+    Waiting = 2,
+    /// Ended well.
+    Done = 3,
+    /// Ended badly: parked.
+    Failed = 4,
+    /// Ended from outside.
+    Cancelled = 5,
+}
+
+/// Packs entries into the stored form.
+#[must_use]
+pub fn pack(entries: &[Entry]) -> Vec<u8> {
+    let mut out = vec![FORMAT];
+    // Entries hold nothing that JSON cannot say; writing into memory cannot fail.
+    if serde_json::to_writer(&mut out, entries).is_err() {
+        out.truncate(1);
+        out.extend_from_slice(b"[]");
+    }
+    out
+}
+
+/// Reads the stored form.
+pub fn unpack(stored: &[u8]) -> Result<Vec<Entry>, Failure> {
+    match stored.split_first() {
+        Some((&FORMAT, json)) => serde_json::from_slice(json)
+            .map_err(|e| Failure::bug("journal.unreadable", format!("a journal of format {FORMAT} does not parse: {e}"))),
+        Some((other, _)) => Err(Failure::bug(
+            "journal.format",
+            format!("this journal has format {other}; this host reads up to {FORMAT}: upgrade the host"),
+        )),
+        None => Ok(Vec::new()),
+    }
+}

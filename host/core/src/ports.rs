@@ -1,0 +1,461 @@
+//! What the decisions need from the world: traits that other rooms implement and `app` wires together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::{Instant, Millis};
+use crate::effect::{Effect, Scope};
+use crate::event::{Event, Message, Person, Template};
+use crate::failure::{Failure, PluginFailure};
+use crate::id::WorkspaceId;
+use crate::mark::Marked;
+
+// ------------------------------------------------------------------------------------------------ expressions
+
+/// The names that an expression sees, each with its mark.
+pub type Names = BTreeMap<String, Marked<Value>>;
+
+/// A mistake in an expression or script, placed in its own text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// From 1; 0 when unknown.
+    pub line: u32,
+    /// From 1; 0 when unknown.
+    pub column: u32,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+/// The native, loop-free expression language (room `script`).
+pub trait Expressions: Send + Sync {
+    /// Checks one expression; returns the top-level names that it uses.
+    fn check(&self, expression: &str) -> Result<Vec<String>, Mistake>;
+    /// Works one out. The result is marked when any name it uses is.
+    fn eval(&self, expression: &str, names: &Names) -> Result<Marked<Value>, Failure>;
+    /// Checks a script's syntax, without running it.
+    fn check_script(&self, source: &str) -> Result<(), Mistake>;
+}
+
+// ------------------------------------------------------------------------------------------------ steps
+
+/// What runs in a step.
+#[derive(Debug, Clone)]
+pub enum Code {
+    /// A plugin, pinned by digest.
+    Plugin {
+        /// `pointsman/keyword`.
+        id: Arc<str>,
+        /// SHA-256 of its component, hex.
+        digest: Arc<str>,
+    },
+    /// A script, run by the shipped interpreter.
+    Script {
+        /// The whole text.
+        source: Arc<str>,
+        /// SHA-256 of it, hex: the name under which an instance is kept warm.
+        hash: Arc<str>,
+    },
+}
+
+/// One call of a step.
+#[derive(Debug, Clone)]
+pub struct StepCall {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// What to run.
+    pub code: Code,
+    /// The run's id.
+    pub run: String,
+    /// The step's path.
+    pub path: String,
+    /// 1 at first.
+    pub attempt: u32,
+    /// The frozen `now`.
+    pub at: Instant,
+    /// Seed of its random numbers: from run and path.
+    pub seed: u64,
+    /// Input, expressions worked out. For a script: all the names that it sees.
+    pub input: Value,
+    /// The operator's settings for the plugin.
+    pub config: Value,
+    /// The event that started the run.
+    pub event: Option<Arc<Event>>,
+}
+
+/// What a step may read of the conversation that it runs in. Implemented by the engine for one conversation: there is no
+/// parameter by which another could be named (invariant 8).
+#[async_trait]
+pub trait StepHost: Send + Sync {
+    /// The conversation.
+    async fn conversation(&self) -> Result<ConversationInfo, Refusal>;
+    /// The last messages, oldest first; at most 100.
+    async fn history(&self, count: u32) -> Result<Vec<Said>, Refusal>;
+    /// A key of the small store, as it was before this step.
+    async fn state(&self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal>;
+}
+
+/// Why the host did not do it (WIT `refusal`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not granted; the text names the grant that would allow it.
+    Denied(String),
+    /// A named limit, for example `limit.http-requests`.
+    Limit(String),
+    /// The arguments make no sense.
+    Invalid(String),
+    /// It did not work this time.
+    Unavailable(String),
+}
+
+/// What a step may know of its conversation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ConversationInfo {
+    /// Its id.
+    pub id: String,
+    /// The channel plugin's short name, for example `whatsapp`.
+    pub channel: String,
+    /// Who is on the other side.
+    pub contact: Person,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The contact's attributes: a JSON object.
+    pub attributes: Value,
+    /// Who has it.
+    pub assigned: Option<String>,
+    /// Until when a free message may be sent; absent: no limit.
+    pub window_ends: Option<Instant>,
+}
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Speaker {
+    Contact,
+    Agent,
+    Bot,
+}
+
+/// Something that was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// By whom.
+    pub by: Speaker,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub message: Message,
+}
+
+/// A step's own line of log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// `debug`, `info`, `warn`, `error`.
+    pub level: &'static str,
+    /// One line, control characters escaped.
+    pub text: String,
+}
+
+/// What a call used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Wall time in microseconds, host calls included.
+    pub wall_us: u64,
+    /// Ticks of 5 ms that passed while the guest ran.
+    pub ticks: u32,
+    /// The largest memory in bytes.
+    pub memory: u64,
+    /// Calls of host functions.
+    pub host_calls: u32,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone)]
+pub struct StepEnd {
+    /// Its output, or why there is none. Limits, traps and the plugin's own failures all come here, coded.
+    pub result: Result<Outcome, Failure>,
+    /// What it wants done, in order, state writes included; empty when it failed.
+    pub effects: Vec<Effect>,
+    /// Its log, kept even when it failed.
+    pub log: Vec<LogLine>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// What a step gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Its output.
+    Done(Value),
+    /// It waits for something.
+    Suspended {
+        /// `ask`, `sleep`, `approve`, `step`, `call`.
+        name: String,
+        /// The arguments.
+        arguments: Value,
+        /// The step's own hash of both.
+        fingerprint: String,
+        /// Journal entries that this leg consumed.
+        consumed: u32,
+    },
+}
+
+/// Runs steps (room `sandbox`).
+#[async_trait]
+pub trait StepRunner: Send + Sync {
+    /// Runs one call to its end.
+    async fn run(&self, call: StepCall, host: Arc<dyn StepHost>) -> StepEnd;
+}
+
+// ------------------------------------------------------------------------------------------------ channels
+
+/// An HTTP method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// One request of the provider, its signature verified.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Its method.
+    pub method: Method,
+    /// What follows the channel's hook address.
+    pub path: String,
+    /// The query.
+    pub query: Vec<(String, String)>,
+    /// Only those that the manifest lists; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The raw body.
+    pub body: bytes::Bytes,
+    /// When it came.
+    pub received: Instant,
+}
+
+/// The account that a route or job belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// The provider's id of our side.
+    pub id: String,
+    /// The operator's settings. No secrets.
+    pub config: Value,
+}
+
+/// A body that the provider expects at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// What a webhook held.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reception {
+    /// In order.
+    pub events: Vec<Event>,
+    /// A body that the provider expects.
+    pub answer: Option<Answer>,
+}
+
+/// What a channel is asked to do. Grows with the channels; the contract has them all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "as in the contract, variant `operation`")]
+pub enum Operation {
+    Send(Message),
+    SendTemplate(Template),
+    Edit { target: String, message: Message },
+    React { target: String, emoji: Option<String> },
+    MarkRead(String),
+    Typing,
+    Delete(String),
+    Subscribe(String),
+    Unsubscribe,
+    FetchProfile(String),
+    FetchMedia(String),
+    Poll(Option<String>),
+    Publish { message: Message, link: Option<String>, extra: Option<Value> },
+    ReplyComment { target: String, text: String },
+    ReplyPrivately { target: String, text: String },
+    ReplyReview { target: String, text: String },
+    HideComment { target: String, hidden: bool },
+    AnswerInteraction { answer: String, text: Option<String> },
+    Other { name: String, input: Value },
+}
+
+/// One thing to do, unchanged through all its turns and retries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Idempotency key: the same when tried again.
+    pub key: String,
+    /// 1 at first.
+    pub attempt: u32,
+    /// When this attempt began.
+    pub at: Instant,
+    /// Our side.
+    pub account: Account,
+    /// The conversation's thread, absent outside of any.
+    pub peer: Option<String>,
+    /// Whether the messaging window is open.
+    pub window_open: bool,
+    /// What to do.
+    pub operation: Operation,
+}
+
+/// Where in a request the broker puts a secret (WIT `placement`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the contract, variant `placement`")]
+pub enum Placement {
+    Bearer,
+    BasicPassword { user: String },
+    BasicUserName,
+    Header { name: String, prefix: String },
+    Query(String),
+    Path(String),
+    FormField(String),
+    JsonField(String),
+}
+
+/// Names a secret without knowing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialUse {
+    /// A slot of the manifest.
+    pub slot: String,
+    /// Where it goes.
+    pub place: Placement,
+}
+
+/// The content of one part of a multipart body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the contract, variant `part-content`")]
+pub enum PartContent {
+    Text(String),
+    Bytes(Vec<u8>),
+    Blob(String),
+}
+
+/// One part of a multipart body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the contract, record `part`")]
+pub struct Part {
+    pub name: String,
+    pub file_name: Option<String>,
+    pub mime_type: Option<String>,
+    pub content: PartContent,
+}
+
+/// A request's body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the contract, variant `body`")]
+pub enum Body {
+    #[default]
+    None,
+    Bytes(Vec<u8>),
+    Blob(String),
+    Form(Vec<(String, String)>),
+    Multipart(Vec<Part>),
+}
+
+/// A request without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Its method.
+    pub method: Method,
+    /// Absolute, https, no user info, no fragment.
+    pub url: String,
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Body,
+    /// Which secrets go where.
+    pub credentials: Vec<CredentialUse>,
+    /// Keep the answer's body as a blob.
+    pub keep_body: bool,
+    /// In milliseconds; absent: the host's default.
+    pub timeout: Option<Millis>,
+}
+
+/// An answer, scrubbed of every secret that the request carried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// After decompression.
+    pub body: Vec<u8>,
+    /// The blob, when it was kept.
+    pub kept: Option<String>,
+}
+
+/// What a job gave.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "as in the contract, variant `outcome` of `adapter`")]
+pub enum Done {
+    Nothing,
+    Created(Vec<String>),
+    Profile(Person),
+    Media { blob: String, mime_type: Option<String>, file_name: Option<String> },
+    Page { events: Vec<Event>, cursor: String, more: bool },
+    Other(Value),
+}
+
+/// What a channel plugin wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// Make this request, then go on.
+    Exchange {
+        /// The request.
+        request: HttpRequest,
+        /// What the next turn must know: JSON text.
+        state: String,
+        /// Whether the request may be repeated without harm.
+        repeatable: bool,
+    },
+    /// Done.
+    Done(Done),
+    /// Not done.
+    Failed(PluginFailure),
+}
+
+/// Exchanges of one job at most.
+pub const MAX_TURNS: usize = 16;
+
+/// Runs channel plugins (room `sandbox`). Errors are the sandbox's own: limits, traps, an unknown plugin.
+#[async_trait]
+pub trait ChannelAdapter: Send + Sync {
+    /// Turns a verified webhook into events. The inner error is the plugin's sentence: bytes that are not of its provider.
+    async fn parse(
+        &self,
+        workspace: WorkspaceId,
+        plugin: &str,
+        webhook: &Webhook,
+        account: &Account,
+    ) -> Result<Result<Reception, String>, Failure>;
+    /// The first turn of a job.
+    async fn begin(&self, workspace: WorkspaceId, plugin: &str, job: &Job) -> Result<Turn, Failure>;
+    /// The next turn.
+    async fn advance(
+        &self,
+        workspace: WorkspaceId,
+        plugin: &str,
+        job: &Job,
+        state: &str,
+        response: HttpResponse,
+    ) -> Result<Turn, Failure>;
+}

@@ -1,0 +1,79 @@
+//! Which workflows run for which event.
+
+use super::*;
+use crate::event::{Interaction, Message, Other, Person};
+use crate::workflow::double::parse;
+
+fn event(body: EventBody) -> Event {
+    Event {
+        dedupe_key: "d".into(),
+        account: None,
+        thread: Some("1".into()),
+        sender: None,
+        at: 0,
+        trigger: true,
+        body,
+        extra: None,
+    }
+}
+
+fn message() -> Event {
+    event(EventBody::Message(Message::text("hi")))
+}
+
+fn workflows(heads: &[&str]) -> Vec<Arc<Workflow>> {
+    heads.iter().map(|head| Arc::new(parse(&format!("{head}\nsteps: []\n")).unwrap())).collect()
+}
+
+/// `run names | passed over | rule`.
+fn check(heads: &[&str], event: &Event, wanted: &str) {
+    let route = route(&workflows(heads), event, "whatsapp");
+    let names = |list: &[Arc<Workflow>]| list.iter().map(|w| w.name.to_string()).collect::<Vec<_>>().join(" ");
+    assert_eq!(format!("{}|{}|{}", names(&route.run), names(&route.passed_over), route.rule.unwrap_or("")), wanted);
+}
+
+#[test]
+fn order_is_priority_then_name_and_an_exclusive_one_ends_it() {
+    let b = "name: b\non: message";
+    let a = "name: a\non: message";
+    let high = "name: z\non: message\npriority: 9";
+    check(&[b, a, high], &message(), "z a b||");
+    check(&[b, "name: a\non: message\nexclusive: true", high], &message(), "z a|b|");
+    check(&[], &message(), "||no_workflow");
+}
+
+#[test]
+fn channels_filter() {
+    check(
+        &["name: a\non: { message: { channels: [telegram] } }", "name: b\non: { message: { channels: whatsapp } }"],
+        &message(),
+        "b||",
+    );
+}
+
+#[test]
+fn what_the_house_or_a_bot_said_starts_nothing() {
+    let all = ["name: a\non: [message, interaction, comment, review, order, reaction]"];
+    check(&all, &event(EventBody::Echo(Message::text("hi"))), "||echo");
+    check(&all, &Event { trigger: false, ..message() }, "||not_a_trigger");
+    check(&all, &Event { sender: Some(Person { automated: true, ..Person::default() }), ..message() }, "||automated_sender");
+    check(&all, &event(EventBody::Ignored("x".into())), "||ignored");
+    check(&all, &event(EventBody::MessageDelete("x".into())), "||no_trigger");
+    let order = Other { kind: "order".into(), id: None, text: None, data: serde_json::json!({}) };
+    check(&all, &Event { trigger: false, ..event(EventBody::Other(order)) }, "a||");
+}
+
+#[test]
+fn a_pressed_button_is_a_message_unless_somebody_listens_for_buttons() {
+    let pressed = event(EventBody::Interaction(Interaction {
+        id: None,
+        title: Some("Yes".into()),
+        payload: "yes".into(),
+        source: None,
+        answer: None,
+    }));
+    check(&["name: a\non: message"], &pressed, "a||");
+    check(&["name: a\non: message", "name: b\non: interaction"], &pressed, "b||");
+    check(&["name: a\non: message", "name: b\non: { interaction: { channels: [telegram] } }"], &pressed, "a||");
+    check(&["name: b\non: interaction"], &message(), "||no_workflow");
+}

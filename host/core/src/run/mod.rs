@@ -1,0 +1,410 @@
+//! How a workflow proceeds: a machine without IO. The host asks [`Machine::next`] what to do, does it, and tells how it
+//! ended; everything decided or learnt on the way becomes a journal entry, and from the entries alone the machine can be
+//! rebuilt ([`Machine::replay`]) at exactly the place where it was.
+//!
+//! ```text
+//! loop { match machine.next(expressions) {
+//!     Action::Call(call)    => machine.step_ended(run it),
+//!     Action::Finished(end) => break,      // commit machine.take_entries() with their effects
+//! } }
+//! ```
+
+mod action;
+mod native;
+mod replay;
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Instant;
+use crate::effect::{Decided, Effect};
+use crate::failure::Failure;
+use crate::journal::Entry;
+use crate::mark::Marked;
+use crate::ports::{Expressions, Names, Outcome};
+use crate::workflow::Workflow;
+use crate::workflow::program::{Handler, Op, Program, Script, Site, Verb};
+
+pub use action::{Action, Call, Ended, RunEnd, Started, Work};
+
+/// The kind of a wait between two attempts of a step.
+pub const RETRY: &str = "retry";
+
+/// A run of one workflow for one event.
+#[derive(Debug)]
+pub struct Machine {
+    workflow: Arc<Workflow>,
+    names: Names,
+    plugins: Vec<(String, String)>,
+    /// The frozen `now`.
+    at: Instant,
+    seed: u64,
+    /// The next operation.
+    pc: usize,
+    /// Of the step at `pc`.
+    attempt: u32,
+    state: State,
+    /// What the run gives in the end.
+    result: Marked<Value>,
+    /// New ones.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+enum State {
+    Ready,
+    /// The sandbox has it.
+    Called {
+        site: usize,
+        marked: bool,
+        input: String,
+    },
+    Waiting {
+        site: usize,
+        kind: Arc<str>,
+        until: Option<Instant>,
+    },
+    Ended(RunEnd),
+}
+
+impl Machine {
+    /// A new run. `base` holds `event`, `contact`, `conversation`, `workspace` (see [`crate::conversation::names`]); the
+    /// machine adds `vars`, `now` and the outputs of steps.
+    #[must_use]
+    pub fn start(workflow: Arc<Workflow>, started: Started, base: Names) -> Self {
+        let entry = Entry::Started {
+            workflow: workflow.content_hash().to_string(),
+            plugins: started.plugins.clone(),
+            event: started.event,
+            at: started.at,
+            seed: started.seed,
+        };
+        let mut machine = Self::prepare(workflow, started.plugins, started.at, started.seed, base);
+        machine.entries.push(entry);
+        machine
+    }
+
+    fn prepare(workflow: Arc<Workflow>, plugins: Vec<(String, String)>, at: Instant, seed: u64, mut base: Names) -> Self {
+        for outside in ["event", "contact"] {
+            if let Some(value) = base.get_mut(outside) {
+                value.marked = true;
+            }
+        }
+        base.insert("vars".to_owned(), Marked::own(workflow.vars.clone()));
+        for id in &workflow.kept {
+            base.insert(id.to_string(), Marked::own(Value::Null));
+        }
+        let mut machine = Self {
+            workflow,
+            names: base,
+            plugins,
+            at,
+            seed,
+            pc: 0,
+            attempt: 1,
+            state: State::Ready,
+            result: Marked::own(Value::Null),
+            entries: Vec::new(),
+        };
+        machine.freeze(at);
+        machine
+    }
+
+    fn freeze(&mut self, at: Instant) {
+        self.at = at;
+        self.names.insert("now".to_owned(), Marked::own(Value::from(at)));
+    }
+
+    /// What to do next. Native verbs are carried out in here. Asking twice without an answer in between gives the same.
+    pub fn next(&mut self, expressions: &dyn Expressions) -> Action {
+        let workflow = Arc::clone(&self.workflow);
+        let program = &workflow.program;
+        loop {
+            match &self.state {
+                State::Ready | State::Called { .. } => {}
+                State::Waiting { site, kind, until } => {
+                    let path = program.sites.get(*site).map_or_else(|| Arc::from(""), |s| Arc::clone(&s.path));
+                    return Action::Finished(RunEnd::Waiting { path, kind: Arc::clone(kind), until: *until });
+                }
+                State::Ended(end) => return Action::Finished(end.clone()),
+            }
+            self.state = State::Ready;
+            match program.ops.get(self.pc) {
+                Some(Op::Branch { site, condition, otherwise }) => match condition.eval(expressions, &self.names) {
+                    Ok(Marked { value: Value::Bool(true), .. }) => self.pc += 1,
+                    Ok(Marked { value: Value::Bool(false), .. }) => self.go(program.at(*otherwise)),
+                    Ok(other) => self.failed(program, *site, not_a_condition(&other.value, condition.place.line), None),
+                    Err(error) => self.failed(program, *site, error, None),
+                },
+                Some(Op::Jump(label)) => self.go(program.at(*label)),
+                Some(Op::Handled) => self.handled(),
+                Some(Op::Run { site }) => {
+                    let at = *site;
+                    let Some((site, verb)) = program.sites.get(at).and_then(|s| Some((s, s.verb.as_ref()?))) else {
+                        self.pc += 1;
+                        continue;
+                    };
+                    let called = match verb {
+                        Verb::Use { plugin, with } => self.use_plugin(plugin, with, expressions).map(Some),
+                        Verb::Script(script) => self.script(script, expressions).map(Some),
+                        _ => native::apply(verb, site.kept, expressions, &self.names).map(|applied| {
+                            let effects = self.decide(site, applied.effects);
+                            self.done(site, applied.output, applied.marked, effects, String::new());
+                            None
+                        }),
+                    };
+                    match called {
+                        Ok(None) => {}
+                        Ok(Some((work, marked))) => return self.call(at, site, work, marked),
+                        Err(error) => self.failed(program, at, error, None),
+                    }
+                }
+                Some(Op::End) | None => {
+                    let Marked { value, marked } = std::mem::replace(&mut self.result, Marked::own(Value::Null));
+                    self.entries.push(Entry::Finished { result: value.clone(), marked });
+                    self.state = State::Ended(RunEnd::Done { result: value, marked });
+                }
+            }
+        }
+    }
+
+    fn use_plugin(
+        &self,
+        plugin: &Arc<str>,
+        with: &crate::workflow::template::Pattern,
+        expressions: &dyn Expressions,
+    ) -> Result<(Work, bool), Failure> {
+        let digest =
+            self.plugins.iter().find(|(id, _)| **id == **plugin).map(|(_, digest)| digest.as_str()).ok_or_else(|| {
+                Failure::bug("plugin.not_pinned", format!("this run has no version of {plugin}; publish the workflow again"))
+            })?;
+        let input = with.eval(expressions, &self.names)?;
+        Ok((Work::Use { plugin: Arc::clone(plugin), digest: digest.into(), input: input.value }, input.marked))
+    }
+
+    /// A script is given the names that its text mentions. What it gives is always marked: it may read the conversation.
+    fn script(&self, script: &Script, expressions: &dyn Expressions) -> Result<(Work, bool), Failure> {
+        let mut input = Map::new();
+        for name in &script.mentions {
+            let value = self.names.get(&**name).map_or(Value::Null, |known| known.value.clone());
+            input.insert(name.to_string(), value);
+        }
+        for (name, pattern) in &script.with {
+            input.insert(name.clone(), pattern.eval(expressions, &self.names)?.value);
+        }
+        let work =
+            Work::Script { source: Arc::clone(&script.source), hash: Arc::clone(&script.hash), input: Value::Object(input) };
+        Ok((work, true))
+    }
+
+    fn call(&mut self, at: usize, site: &Site, work: Work, marked: bool) -> Action {
+        let (Work::Use { input, .. } | Work::Script { input, .. }) = &work;
+        self.state = State::Called { site: at, marked, input: hash(input) };
+        Action::Call(Call {
+            path: Arc::clone(&site.path),
+            attempt: self.attempt,
+            at: self.at,
+            seed: seed_of(self.seed, &site.path),
+            timeout: site.timeout,
+            work,
+            marked,
+        })
+    }
+
+    /// Tells how the call ended that [`Machine::next`] asked for. Without such a call nothing happens.
+    pub fn step_ended(&mut self, ended: Ended) {
+        let State::Called { site: at, marked, .. } = &self.state else { return };
+        let (at, marked) = (*at, *marked || ended.saw_outside);
+        let State::Called { input, .. } = std::mem::replace(&mut self.state, State::Ready) else { return };
+        let workflow = Arc::clone(&self.workflow);
+        let Some(site) = workflow.program.sites.get(at) else { return };
+        let error = match ended.result {
+            Ok(Outcome::Done(output)) => {
+                let effects = ended.effects.into_iter().map(|effect| (effect, marked)).collect();
+                let effects = self.decide(site, effects);
+                self.done(site, output, marked, effects, input);
+                return;
+            }
+            Ok(Outcome::Suspended { name, .. }) => Failure::bug(
+                "script.wait_not_supported",
+                format!("`{name}` waits for something, and a script cannot wait in this version yet; end the script instead"),
+            ),
+            Err(error) => error,
+        };
+        self.failed(&workflow.program, at, error, Some((ended.now, ended.random)));
+    }
+
+    fn decide(&self, site: &Site, effects: Vec<(Effect, bool)>) -> Vec<Decided> {
+        effects
+            .into_iter()
+            .zip(0..)
+            .map(|((effect, marked), n)| Decided { path: site.path.to_string(), n, effect, marked })
+            .collect()
+    }
+
+    fn done(&mut self, site: &Site, output: Value, marked: bool, effects: Vec<Decided>, input: String) {
+        self.passed(site, &output, marked);
+        let attempt = std::mem::replace(&mut self.attempt, 1);
+        self.entries.push(Entry::StepDone { path: site.path.to_string(), attempt, input, output, marked, effects });
+    }
+
+    /// Moves behind a step that gave `output`. Only an output that something reads is copied.
+    fn passed(&mut self, site: &Site, output: &Value, marked: bool) {
+        if let Some(slot) = site.id.as_ref().filter(|_| site.kept).and_then(|id| self.names.get_mut(&**id)) {
+            *slot = Marked { value: output.clone(), marked };
+        }
+        if let Some(Verb::Stop(_)) = site.verb {
+            self.result = Marked { value: output.clone(), marked };
+            self.pc = usize::MAX;
+        } else {
+            self.pc = site.run + 1;
+        }
+        self.state = State::Ready;
+    }
+
+    fn go(&mut self, to: usize) {
+        self.pc = to;
+        self.attempt = 1;
+    }
+
+    fn handled(&mut self) {
+        self.names.remove("error");
+        self.pc += 1;
+    }
+
+    /// A step failed: again later, or to its handler. `when`: the moment and a random number, for what may be tried again.
+    fn failed(&mut self, program: &Program, at: usize, error: Failure, when: Option<(Instant, f64)>) {
+        let Some(site) = program.sites.get(at) else { return };
+        self.entries.push(Entry::StepFailed { path: site.path.to_string(), attempt: self.attempt, error: error.clone() });
+        let again = when.and_then(|(now, random)| site.retry.next(&error, self.attempt, now, random));
+        match again {
+            Some(until) => self.wait(at, site, until),
+            None => self.handle(program, site, error),
+        }
+    }
+
+    fn wait(&mut self, at: usize, site: &Site, until: Instant) {
+        self.entries.push(Entry::Waiting {
+            path: site.path.to_string(),
+            kind: RETRY.to_owned(),
+            key: format!("{}#{}", site.path, self.attempt + 1),
+            until: Some(until),
+        });
+        self.state = State::Waiting { site: at, kind: RETRY.into(), until: Some(until) };
+    }
+
+    fn handle(&mut self, program: &Program, site: &Site, error: Failure) {
+        self.state = State::Ready;
+        match site.handler {
+            Handler::Fail => self.state = State::Ended(RunEnd::Failed { path: Arc::clone(&site.path), error }),
+            Handler::GoOn(label) => self.go(program.at(label)),
+            Handler::Steps(label) => {
+                let seen = json!({ "code": error.code, "class": error.class, "message": error.message, "step": *site.path });
+                // A provider's or plugin's own words may be in it.
+                self.names.insert("error".to_owned(), Marked::outside(seen));
+                self.go(program.at(label));
+            }
+        }
+    }
+
+    /// Wakes a waiting run: `by` is `timeout`, an event's id, a person. Without a wait nothing happens.
+    pub fn resume(&mut self, by: &str, at: Instant) {
+        let State::Waiting { site, .. } = self.state else { return };
+        let workflow = Arc::clone(&self.workflow);
+        let Some(site) = workflow.program.sites.get(site) else { return };
+        self.entries.push(Entry::Resumed { path: site.path.to_string(), by: by.to_owned(), at });
+        self.awake(site, at);
+    }
+
+    fn awake(&mut self, site: &Site, at: Instant) {
+        self.freeze(at);
+        self.pc = site.run;
+        self.attempt = self.attempt.saturating_add(1);
+        self.state = State::Ready;
+    }
+
+    /// Ends the run from outside. A run that has ended stays as it is.
+    pub fn cancel(&mut self, by: &str, reason: &str) {
+        if !matches!(self.state, State::Ended(_)) {
+            self.entries.push(Entry::Cancelled { by: by.to_owned(), reason: reason.to_owned() });
+            self.state = State::Ended(RunEnd::Cancelled);
+        }
+    }
+
+    /// The entries that were not taken yet.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Takes the new entries, to be committed together with their effects ([`effects`]).
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// The workflow that it runs.
+    #[must_use]
+    pub fn workflow(&self) -> &Arc<Workflow> {
+        &self.workflow
+    }
+}
+
+/// The effects that these entries decided, in order.
+pub fn effects(entries: &[Entry]) -> impl Iterator<Item = &Decided> {
+    entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::StepDone { effects, .. } => Some(effects),
+            _ => None,
+        })
+        .flatten()
+}
+
+fn not_a_condition(value: &Value, line: u32) -> Failure {
+    let kind = match value {
+        Value::Null => "()",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        _ => "a map",
+    };
+    Failure::bug(
+        "expr.not_bool",
+        format!("the condition in line {line} gave {kind}, not true or false; compare it with something"),
+    )
+}
+
+/// Random numbers of a step: equal on every replay, different for every step.
+fn seed_of(seed: u64, path: &str) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_be_bytes());
+    hash.update(path.as_bytes());
+    let digest = hash.finalize();
+    digest.iter().take(8).fold(0, |n, byte| (n << 8) | u64::from(*byte))
+}
+
+/// A short hash of an input, to see on a replay that it is the same.
+fn hash(input: &Value) -> String {
+    struct Into256(Sha256);
+    impl io::Write for Into256 {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut to = Into256(Sha256::new());
+    if serde_json::to_writer(&mut to, input).is_err() {
+        return String::new();
+    }
+    let digest = to.0.finalize();
+    hex::encode(digest.get(..16).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

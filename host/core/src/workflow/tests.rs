@@ -1,0 +1,246 @@
+//! What a workflow file may say, and where each mistake is shown.
+
+use super::double::{Double, Installed, parse};
+use super::program::Verb;
+use super::template::Pattern;
+use super::*;
+use crate::retry::Policy;
+
+/// Every finding as `line:column code`.
+fn findings(yaml: &str) -> Vec<String> {
+    let found = match parse(yaml) {
+        Ok(workflow) => workflow.warnings,
+        Err(found) => found,
+    };
+    found.iter().map(|d| format!("{}:{} {}", d.line, d.column, d.code)).collect()
+}
+
+fn check(yaml: &str, wanted: &[&str]) {
+    assert_eq!(findings(yaml), wanted, "{yaml}");
+}
+
+/// The findings of steps, whose first line is line 4.
+fn check_steps(steps: &str, wanted: &[&str]) {
+    check(&format!("name: t\non: message\nsteps:\n{steps}"), wanted);
+}
+
+const WHOLE: &str = r#"
+name: order-desk
+description: Takes orders.
+on:
+  - message: { channels: [whatsapp, web-chat] }
+  - postback
+exclusive: true
+priority: 5
+vars: { team: team/care, days: [1, 2.5, true, ~, "3"] }
+limits: { timeout: 5s }
+on_error:
+  - note: "failed at ${error.step}"
+steps:
+  - id: mood
+    use: acme/mood
+    with: { text: "${event.text}", again: "say ${event.text} to ${contact.name}", n: 5 }
+    retry: { max: 2, first: 500ms, factor: 3, cap: 1m }
+    timeout: 800ms
+    on_error: continue
+  - if: mood?.label == "negative"
+    do:
+      - tag: [upset, "${mood?.label}"]
+      - assign: team/care
+      - stop
+  - elif: mood?.label == "happy"
+    untag: upset
+  - else:
+      - set: { mood: "${mood?.label}" }
+  - script: s.rhai
+    with: { size: 3 }
+    on_error: { retry: 3, then: stop }
+  - script: |
+      let a = vars.team;
+      a
+  - template: { name: welcome, language: en, variables: ["${contact.name}"] }
+  - reply:
+      text: "Hi $${x} ${contact.name}"
+      buttons: [Yes, { title: No, payload: "no" }, { title: More, url: "https://example.com" }]
+      attachments: [{ type: image, url: "https://example.com/a.png" }]
+      quote: true
+  - stop: enough
+"#;
+
+#[test]
+fn a_whole_workflow_is_read() {
+    let w = match parse(WHOLE) {
+        Ok(w) => w,
+        Err(found) => panic!("{}", found.iter().map(|d| format!("{d}\n")).collect::<String>()),
+    };
+    assert_eq!((&*w.name, w.exclusive, w.priority), ("order-desk", true, 5));
+    assert_eq!(w.on.len(), 2);
+    assert_eq!(w.on[0].channels, ["whatsapp", "web-chat"]);
+    assert_eq!(w.on[1].kind, TriggerKind::Interaction);
+    assert_eq!(w.plugins.iter().map(|p| &**p).collect::<Vec<_>>(), ["acme/mood"]);
+    assert_eq!(w.vars["days"], serde_json::json!([1, 2.5, true, null, "3"]));
+    assert!(w.warnings.is_empty(), "{:?}", w.warnings);
+    let site = |path: &str| &w.program.sites[w.program.by_path[path]];
+    let mood = site("mood");
+    assert_eq!(mood.retry, Policy { max: 2, first: 500, factor: 3.0, cap: 60_000 });
+    assert_eq!(mood.timeout, Some(800));
+    assert!(mood.kept);
+    for path in ["2", "2.do.1", "2.do.2", "2.do.3", "3", "4.else.1", "5", "6", "7", "8", "9", "on_error.1"] {
+        assert!(w.program.by_path.contains_key(path), "{path}");
+    }
+    assert_eq!(site("5").retry.max, 3);
+    assert_eq!(site("6").timeout, Some(5_000));
+    let Some(Verb::Script(script)) = &site("6").verb else { panic!() };
+    assert_eq!(script.mentions.iter().map(|m| &**m).collect::<Vec<_>>(), ["vars"]);
+    let Some(Verb::Use { with: Pattern::Map(with), .. }) = &mood.verb else { panic!() };
+    assert!(matches!(with[0].1, Pattern::Expr(_)));
+    assert!(matches!(&with[1].1, Pattern::Text(parts) if parts.len() == 4));
+    assert!(w.program.labels.iter().all(|l| *l <= w.program.ops.len()), "a label was never placed");
+}
+
+#[test]
+fn the_hash_names_yaml_and_used_scripts() {
+    let hash = |yaml: &str, script: &str, other: &str| {
+        let sources = SourceSet::new("w.yaml", yaml).with("s.rhai", script).with("other.rhai", other);
+        Workflow::parse(&sources, &Double::default(), &Installed).unwrap().content_hash().to_string()
+    };
+    let yaml = "name: t\non: message\nsteps:\n  - script: s.rhai\n";
+    let first = hash(yaml, "1", "2");
+    assert_eq!(first.len(), 64);
+    assert_eq!(first, hash(yaml, "1", "changed, but nobody uses it"));
+    assert_ne!(first, hash(yaml, "2", "2"));
+    assert_ne!(first, hash(&yaml.replace("name: t", "name: u"), "1", "2"));
+}
+
+#[test]
+fn the_head_of_the_file() {
+    check("", &["1:1 workflow.empty"]);
+    check("- a\n", &["1:1 workflow.wrong_kind"]);
+    check("name: t\n", &["1:1 workflow.missing_key", "1:1 workflow.missing_key"]);
+    check("name: a b\non: message\nsteps: []\n", &["1:7 workflow.bad_name"]);
+    check("name: t\nnam: t\non: message\nsteps: []\n", &["2:1 workflow.unknown_key"]);
+    check("name: t\nname: t\non: message\nsteps: []\n", &["2:1 workflow.duplicate_key"]);
+    check("name: t\non: mesage\nsteps: []\n", &["2:5 workflow.unknown_trigger"]);
+    check("name: t\non: { schedule: x }\nsteps: []\n", &["2:7 workflow.trigger_not_supported"]);
+    check("name: t\non: { message: { gather: 8s } }\nsteps: []\n", &["2:18 workflow.trigger_not_supported"]);
+    check("name: t\non: { message: { channel: x } }\nsteps: []\n", &["2:18 workflow.unknown_key"]);
+    check("name: t\non: message\nsteps: x\n", &["3:8 workflow.wrong_kind"]);
+    check("name: t\non: message\nsteps: []\nvars: { a: \"${event}\" }\n", &["4:12 workflow.fixed"]);
+    check("name: t\non: message\nsteps: []\nexclusive: yes\n", &["4:12 workflow.wrong_kind"]);
+    check("name: t\non: message\nsteps: []\nlimits: { timeout: 5 }\n", &["4:20 workflow.duration"]);
+    check("name: [\n", &["1:7 workflow.yaml"]);
+    check("name: &a t\non: message\nsteps: []\n", &["1:10 workflow.yaml_feature"]);
+    check("name: !x t\non: message\nsteps: []\n", &["1:10 workflow.yaml_feature"]);
+    check("name: t\n---\nname: u\n", &["2:1 workflow.yaml_feature"]);
+}
+
+#[test]
+fn a_deep_or_swollen_file_ends_in_a_finding() {
+    let deep = format!("name: t\non: message\nsteps: {}{}\n", "[".repeat(5_000), "]".repeat(5_000));
+    assert!(findings(&deep)[0].ends_with("workflow.yaml"));
+    let long = format!("name: t\non: message\nsteps:\n{}", "  - stop\n".repeat(1_200));
+    assert_eq!(findings(&long), ["1004:5 limit.steps"]);
+    assert_eq!(findings(&"#".repeat(300 << 10)), ["1:1 limit.workflow"]);
+}
+
+#[test]
+fn steps_and_verbs() {
+    check_steps("  - repyl: x\n", &["4:5 workflow.unknown_verb"]);
+    check_steps("  - reply: x\n    tag: y\n", &["5:5 workflow.two_verbs"]);
+    check_steps("  - id: x\n", &["4:5 workflow.no_verb"]);
+    check_steps("  - nothing\n", &["4:5 workflow.wrong_kind"]);
+    check_steps("  - ask: size?\n", &["4:5 workflow.verb_not_supported"]);
+    check_steps("  - draft: x\n    outside_window: { template: y }\n", &["4:5 workflow.verb_not_supported"]);
+    check_steps("  - reply: x\n    on_error: handoff\n", &["5:15 workflow.verb_not_supported"]);
+    check_steps("  - reply: x\n    on_error: contineu\n", &["5:15 workflow.on_error"]);
+    check_steps("  - reply: x\n    with: {}\n", &["5:5 workflow.unknown_key"]);
+    check_steps("  - use: keyword\n    retyr: 3\n", &["5:5 workflow.unknown_key"]);
+    check_steps("  - use: keyword\n    retry: 50\n", &["5:12 workflow.number"]);
+    check_steps("  - use: keywrd\n", &["4:10 workflow.unknown_plugin"]);
+    check_steps("  - reply: ''\n", &["4:12 workflow.empty_text"]);
+    check_steps("  - reply: { txt: a }\n", &["4:14 workflow.unknown_key"]);
+    check_steps("  - reply: { text: a, attachments: [{ type: imag, url: x }] }\n", &["4:45 workflow.attachment_type"]);
+    check_steps("  - assign: ann\n", &["4:13 workflow.assignee"]);
+    check_steps("  - template: { name: x }\n", &["4:15 workflow.missing_key"]);
+    check_steps("  - id: a b\n    reply: x\n", &["4:9 workflow.bad_id"]);
+    check_steps("  - id: if\n    reply: x\n", &["4:9 workflow.bad_id"]);
+    check_steps("  - id: event\n    reply: x\n", &["4:9 workflow.reserved_name"]);
+    check_steps("  - id: a\n    reply: x\n  - id: a\n    reply: y\n", &["6:9 workflow.duplicate_id"]);
+    check_steps("  - reply: x\n  - else:\n      - stop\n", &["5:5 workflow.stray_else"]);
+    check_steps("  - else:\n      - stop\n", &["4:5 workflow.stray_else"]);
+    check_steps("  - if: true\n    reply: x\n  - else: stop\n  - elif: true\n    stop:\n", &["7:5 workflow.stray_else"]);
+    check_steps("  - if: true\n    reply: x\n  - else:\n      tag: y\n", &[]);
+}
+
+#[test]
+fn scripts_are_checked_where_they_stand() {
+    check_steps("  - script: t.rhai\n", &["4:13 workflow.script_missing"]);
+    check_steps("  - script: s.rhai\n    with: { event: 1 }\n", &["5:13 workflow.reserved_name"]);
+    check_steps("  - script: 'x @@'\n", &["4:16 script.syntax"]);
+    check_steps("  - script: |\n      let a = 1;\n      a @@\n", &["6:9 script.syntax"]);
+    let sources = SourceSet::new("w.yaml", "name: t\non: message\nsteps:\n  - script: bad.rhai\n").with("bad.rhai", "ok\n  @@");
+    let found = Workflow::parse(&sources, &Double::default(), &Installed).unwrap_err();
+    assert_eq!((found[0].file.as_str(), found[0].line, found[0].column), ("bad.rhai", 2, 3));
+    let sources =
+        SourceSet::new("w.yaml", "name: t\non: message\nsteps:\n  - script: big.rhai\n").with("big.rhai", " ".repeat(70 << 10));
+    assert_eq!(Workflow::parse(&sources, &Double::default(), &Installed).unwrap_err()[0].code, "script.too_long");
+}
+
+#[test]
+fn expressions_are_checked_where_they_stand() {
+    check_steps("  - reply: \"a ${event.text} ${b%c}\"\n", &["4:32 expr.syntax"]);
+    check_steps("  - reply: \"é ${1%} ${1%}\"\n", &["4:18 expr.syntax", "4:24 expr.syntax"]);
+    check_steps("  - reply: |\n      Dear\n      ${x%}\n", &["6:10 expr.syntax"]);
+    check_steps("  - reply: a ${event.text\n", &["4:14 workflow.unclosed_expression"]);
+    check_steps("  - if: event.text %2\n    stop:\n", &["4:19 expr.syntax"]);
+    check_steps("  - if: evnt.text == \"a\"\n    stop:\n", &["4:9 workflow.unknown_name"]);
+    check_steps("  - reply: ${error.code}\n", &["4:14 workflow.unknown_name"]);
+    check_steps("  - reply: x\n    on_error:\n      - reply: ${error.code}\n", &[]);
+    check_steps(&format!("  - if: \"{} == 1\"\n    stop:\n", "a".repeat(2_100)), &["4:10 expr.too_long"]);
+}
+
+#[test]
+fn a_use_that_may_see_a_step_that_did_not_run_is_a_warning() {
+    const MAYBE: &[&str] = &["7:14 workflow.may_not_have_run"];
+    check_steps("  - if: true\n    id: a\n    use: keyword\n  - reply: ${a.x}\n", MAYBE);
+    check_steps("  - if: true\n    id: a\n    use: keyword\n  - reply: ${a?.x}\n", &[]);
+    check_steps("  - id: a\n    use: keyword\n    on_error: continue\n  - reply: ${a.x}\n", MAYBE);
+    check_steps("  - id: a\n    use: keyword\n    on_error: stop\n  - reply: ${a.x}\n", &[]);
+    check_steps("  - if: true\n    id: a\n    use: keyword\n  - if: a?.x == 1\n    reply: ${a.x}\n", &[]);
+    check_steps("  - if: true\n    do:\n      - id: a\n        use: keyword\n      - reply: ${a.x}\n", &[]);
+    check_steps("  - reply: ${a.x}\n  - id: a\n    use: keyword\n", &["4:14 workflow.unknown_name"]);
+    // The same id cannot be given twice, so both branches together never make one certain; but what ran before them stays.
+    check_steps(
+        "  - id: a\n    use: keyword\n  - if: true\n    tag: x\n  - else:\n      - reply: ${a.x}\n  - reply: ${a.x}\n",
+        &[],
+    );
+}
+
+#[test]
+fn a_finding_is_shown_like_a_compilers() {
+    let found = parse("name: t\non: message\nsteps:\n  - repyl: hello\n").unwrap_err();
+    assert_eq!(
+        found[0].to_string(),
+        "error[workflow.unknown_verb]: there is no verb `repyl`\n \
+         --> workflow.yaml:4:5\n  |\n4 |   - repyl: hello\n  |     ^ expected one of use, script, reply, template, tag, \
+         untag, note, assign, set, do, stop\n  = help: did you mean `reply`?"
+    );
+    let json = serde_json::to_value(&found[0]).unwrap();
+    assert_eq!((&json["severity"], &json["line"], &json["source"]), (&"error".into(), &4.into(), &"  - repyl: hello".into()));
+}
+
+/// Whatever a file holds, it is read or refused, never a panic: every beginning of a whole workflow, and the whole with
+/// one character lost or replaced anywhere.
+#[test]
+fn a_damaged_file_never_panics() {
+    let chars: Vec<char> = WHOLE.chars().collect();
+    for at in 0..chars.len() {
+        let _ = parse(&chars[..at].iter().collect::<String>());
+        for other in [None, Some('$'), Some('"')] {
+            let damaged: String = chars[..at].iter().copied().chain(other).chain(chars[at + 1..].iter().copied()).collect();
+            if let Ok(workflow) = parse(&damaged) {
+                assert!(workflow.program.labels.iter().all(|l| *l <= workflow.program.ops.len()), "{damaged}");
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a run decided, turned into rows: sends for the outbox, notes, state, and what changes on the conversation and the
+//! contact. All of it rides in the commit that has the journal.
+
+use std::sync::Arc;
+
+use pointsman_core::effect::{Decided, Effect};
+use pointsman_core::id::Id;
+use pointsman_core::outbox::SendState;
+use pointsman_core::ports::Operation;
+use pointsman_store::{Decide, KeptEvent, NewNote, NewSend, SendRow, StateWrite};
+
+use crate::Engine;
+use crate::step::View;
+
+/// The rows that the runs of one event add up to.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    sends: Vec<NewSend>,
+    notes: Vec<NewNote>,
+    state: Vec<StateWrite>,
+    conversation_changed: bool,
+    contact_changed: bool,
+}
+
+impl Carried {
+    /// Takes one effect. What later workflows of the same event see of the conversation changes at once.
+    pub(crate) fn add(
+        &mut self,
+        engine: &Engine,
+        (run, workflow): (Id, &str),
+        kept: &KeptEvent,
+        decided: &Decided,
+        view: &mut View,
+    ) {
+        let now = engine.clock.now();
+        match &decided.effect {
+            Effect::Reply(message) => self.send(engine, (run, workflow), kept, decided, view, Operation::Send(message.clone())),
+            Effect::Template(template) => {
+                self.send(engine, (run, workflow), kept, decided, view, Operation::SendTemplate(template.clone()))
+            }
+            Effect::Tag(tag) => {
+                if !view.conversation.tags.contains(tag) {
+                    view.conversation.tags.push(tag.clone());
+                    self.conversation_changed = true;
+                }
+            }
+            Effect::Untag(tag) => {
+                let before = view.conversation.tags.len();
+                view.conversation.tags.retain(|t| t != tag);
+                self.conversation_changed |= view.conversation.tags.len() != before;
+            }
+            Effect::Assign(to) => {
+                view.conversation.assigned = Some(to.clone());
+                self.conversation_changed = true;
+            }
+            Effect::Set { name, value } => {
+                if !view.contact.attributes.is_object() {
+                    view.contact.attributes = serde_json::Value::Object(serde_json::Map::new());
+                }
+                if let Some(attributes) = view.contact.attributes.as_object_mut() {
+                    attributes.insert(name.clone(), value.clone());
+                }
+                self.contact_changed = true;
+            }
+            Effect::Note(text) => {
+                self.notes.push(NewNote { by: format!("run/{run}"), text: text.clone(), marked: decided.marked });
+            }
+            Effect::State { scope, key, value, ttl } => self.state.push(StateWrite {
+                scope: *scope,
+                key: key.clone(),
+                value: value.clone(),
+                until: ttl.map(|ttl| now + ttl),
+                marked: decided.marked,
+            }),
+            // Checked before a workflow is published: no verb and no granted import of this version makes one.
+            Effect::Draft(_) | Effect::Emit { .. } => {
+                tracing::error!(run = %run, step = %decided.path, "an effect that this version cannot carry out was decided");
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        engine: &Engine,
+        (run, workflow): (Id, &str),
+        kept: &KeptEvent,
+        decided: &Decided,
+        view: &View,
+        operation: Operation,
+    ) {
+        let now = engine.clock.now();
+        // The first send of an idle conversation leaves at once: its intent is part of this commit.
+        let at_once = self.sends.is_empty() && engine.outbox.idle(view.conversation_ref.id);
+        self.sends.push(NewSend {
+            id: engine.ids.next(now),
+            run,
+            path: decided.path.clone(),
+            n: decided.n,
+            key: key(kept.id, view.conversation_ref.id, workflow, &decided.path, decided.n),
+            state: if at_once { SendState::Sending } else { SendState::Ready },
+            due: now,
+            operation,
+            marked: decided.marked,
+        });
+    }
+
+    /// Moves the rows into the commit; returns the sends as the outbox takes them.
+    pub(crate) fn into_decide(self, view: View, kept: &KeptEvent, decide: &mut Decide) -> Vec<SendRow> {
+        let rows = self.sends.iter().map(|send| row(send, &view, kept)).collect();
+        decide.sends = self.sends;
+        decide.notes = self.notes;
+        decide.state = self.state;
+        decide.conversation_body = self.conversation_changed.then_some(view.conversation);
+        decide.contact_body = self.contact_changed.then_some(view.contact);
+        rows
+    }
+}
+
+/// A new send as the store will give it back.
+fn row(send: &NewSend, view: &View, kept: &KeptEvent) -> SendRow {
+    SendRow {
+        workspace: kept.workspace,
+        id: send.id,
+        channel: kept.channel,
+        conversation: Some(Arc::clone(&view.conversation_ref)),
+        run: send.run,
+        path: send.path.clone(),
+        n: send.n,
+        key: send.key.clone(),
+        state: send.state,
+        due: send.due,
+        attempt: u32::from(send.state == SendState::Sending),
+        possible_duplicate: false,
+        marked: send.marked,
+        provider_ids: Vec::new(),
+        reason: None,
+        operation: send.operation.clone(),
+    }
+}
+
+/// The idempotency key of an effect: from what caused it and where it stands, so that a run that is repeated after a crash
+/// makes the same one. It begins with the event's id, so keys grow with time.
+fn key(event: Id, conversation: Id, workflow: &str, path: &str, n: u32) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let bytes = conversation
+        .0
+        .to_be_bytes()
+        .into_iter()
+        .chain(workflow.bytes())
+        .chain([0])
+        .chain(path.bytes())
+        .chain([0])
+        .chain(n.to_be_bytes());
+    for byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{:016x}{hash:016x}", event.0)
+}

@@ -1,0 +1,237 @@
+//! From raw bytes to a 200: verify, normalize, keep. A 200 means that it is on disk (invariant 1); what could not be read is
+//! kept too and parked with its reason; bad signatures and unknown channels get the same 401 and leave nothing behind.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pointsman_core::failure::{Class, Failure};
+use pointsman_core::id::Id;
+use pointsman_core::ports::{Answer, Method, Webhook};
+use pointsman_manifest::{Encoding, SignatureScheme, VerifyScheme};
+use pointsman_store::{Intake, Kept, Parsed, StoreError, UnreadWebhook};
+
+use crate::catalog::Channel;
+use crate::{Engine, Job};
+
+/// A webhook that the box cannot read within this time is kept unread and normalized later.
+const PARSE_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Events that may wait in memory before the house asks providers to come back later.
+const BACKLOG: usize = 200_000;
+
+/// A request to a channel's hook, as it came.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The channel's id, as written in the address.
+    pub channel: String,
+    /// Its method.
+    pub method: Method,
+    /// What follows the channel in the path.
+    pub path: String,
+    /// The decoded query.
+    pub query: Vec<(String, String)>,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The raw bytes.
+    pub body: Bytes,
+}
+
+impl Engine {
+    /// Takes one request of a provider.
+    pub async fn receive(&self, incoming: Incoming) -> Answer {
+        let channel = incoming.channel.parse::<Id>().ok().and_then(|id| self.catalog.channel(id));
+        let Some(channel) = channel else {
+            // The same work and the same answer as for a bad signature: nobody learns which channels exist.
+            let _ = self.broker.verify(&stranger(), None, &incoming.headers, &incoming.body);
+            return refused(&incoming);
+        };
+        let Some(hook) = channel.plugin.manifest.webhook.as_ref() else { return refused(&incoming) };
+        if incoming.method == Method::Get {
+            let token = hook.handshake.as_ref().and_then(|h| channel.credential(&h.token));
+            let answer = hook.handshake.as_ref().and_then(|h| self.broker.handshake(h, token, &incoming.query));
+            return answer.map_or_else(|| status(403), |(code, body)| text(code, body));
+        }
+        if !self.broker.verify(&hook.verify, channel.credential(&hook.verify.secret), &incoming.headers, &incoming.body) {
+            metrics::counter!("pointsman_webhooks_total", "outcome" => "bad_signature").increment(1);
+            return refused(&incoming);
+        }
+        if self.lanes.len() > BACKLOG {
+            metrics::counter!("pointsman_webhooks_total", "outcome" => "busy").increment(1);
+            return busy();
+        }
+        let (parsed, answer) = self.normalize(&channel, &incoming).await;
+        let unread = matches!(parsed, Parsed::Unread);
+        if let Parsed::Parked(reason) = &parsed {
+            tracing::warn!(channel = %channel.id, code = %reason.code, bytes = incoming.body.len(), "a webhook could not be read; it is parked");
+        }
+        self.points.reach("keep.before");
+        let kept = self
+            .store
+            .intake(Intake {
+                workspace: channel.workspace,
+                channel: channel.id,
+                at: self.clock.now(),
+                raw: incoming.body.to_vec(),
+                parsed,
+            })
+            .await;
+        self.points.reach("keep.after");
+        match kept {
+            Ok(kept) => {
+                if unread {
+                    self.unread.notify_one();
+                }
+                self.count(&kept);
+                self.enqueue(kept);
+                answer.unwrap_or_else(|| status(200))
+            }
+            Err(error) => {
+                // Nothing was acknowledged: the provider delivers it again.
+                tracing::error!(channel = %channel.id, %error, "a webhook could not be kept");
+                metrics::counter!("pointsman_webhooks_total", "outcome" => "not_kept").increment(1);
+                busy()
+            }
+        }
+    }
+
+    /// Asks the channel's plugin what the bytes say.
+    async fn normalize(&self, channel: &Channel, incoming: &Incoming) -> (Parsed, Option<Answer>) {
+        // Behind an unread webhook everything stays unread, so that each comes in its place.
+        if self.unread_count.load(Ordering::Acquire) > 0 {
+            self.unread_count.fetch_add(1, Ordering::AcqRel);
+            return (Parsed::Unread, None);
+        }
+        let webhook = Webhook {
+            method: incoming.method,
+            path: incoming.path.clone(),
+            query: incoming.query.clone(),
+            headers: listed(channel, &incoming.headers),
+            body: incoming.body.clone(),
+            received: self.clock.now(),
+        };
+        let parse = self.channels.parse(channel.workspace, &channel.plugin.id, &webhook, &channel.account);
+        match tokio::time::timeout(PARSE_PATIENCE, parse).await {
+            Ok(Ok(Ok(reception))) => (Parsed::Events(reception.events), reception.answer),
+            Ok(Ok(Err(_sentence))) => (Parsed::Parked(unreadable()), None),
+            Ok(Err(failure)) => (Parsed::Parked(failure), None),
+            Err(_elapsed) => {
+                self.unread_count.fetch_add(1, Ordering::AcqRel);
+                (Parsed::Unread, None)
+            }
+        }
+    }
+
+    /// Reads what was kept unread whenever there is some. Runs for ever.
+    pub(crate) async fn read_the_unread(self) {
+        loop {
+            self.unread.notified().await;
+            while let Err(error) = self.read_unread_now().await {
+                if error == StoreError::Closed {
+                    return;
+                }
+                tracing::error!(%error, "unread webhooks could not be normalized; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+
+    /// Reads everything that is unread now, oldest first.
+    pub(crate) async fn read_unread_now(&self) -> Result<(), StoreError> {
+        loop {
+            let batch = self.store.unread(64).await?;
+            if batch.is_empty() {
+                self.unread_count.store(0, Ordering::Release);
+                return Ok(());
+            }
+            for webhook in batch {
+                let parsed = match self.catalog.channel(webhook.channel) {
+                    Some(channel) => self.read(&channel, &webhook).await,
+                    None => Parsed::Parked(Failure::new(
+                        Class::Permanent,
+                        "channel.disconnected",
+                        "the channel was disconnected before this could be read; connect it again, then retry",
+                    )),
+                };
+                let kept = self.store.normalize(webhook, parsed).await?;
+                self.enqueue(kept);
+            }
+        }
+    }
+
+    async fn read(&self, channel: &Channel, webhook: &UnreadWebhook) -> Parsed {
+        let hook = Webhook {
+            method: Method::Post,
+            path: String::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Bytes::copy_from_slice(&webhook.raw),
+            received: webhook.at,
+        };
+        match self.channels.parse(channel.workspace, &channel.plugin.id, &hook, &channel.account).await {
+            Ok(Ok(reception)) => Parsed::Events(reception.events),
+            Ok(Err(_sentence)) => Parsed::Parked(unreadable()),
+            Err(failure) => Parsed::Parked(failure),
+        }
+    }
+
+    /// Puts new events into their conversations' lanes, in the order in which they were kept.
+    pub(crate) fn enqueue(&self, kept: Kept) {
+        for event in kept.events {
+            let lane = event.conversation.as_ref().map_or(event.channel.0, |c| c.id.0);
+            self.put(lane, Job::Event(event));
+        }
+    }
+
+    fn count(&self, kept: &Kept) {
+        let outcome = if kept.webhook.is_none() { "duplicate" } else { "kept" };
+        metrics::counter!("pointsman_webhooks_total", "outcome" => outcome).increment(1);
+        if kept.duplicates > 0 {
+            metrics::counter!("pointsman_events_total", "outcome" => "duplicate").increment(u64::from(kept.duplicates));
+        }
+    }
+}
+
+/// The headers that the manifest lists: no plugin sees signatures or cookies.
+fn listed(channel: &Channel, headers: &[(String, String)]) -> Vec<(String, String)> {
+    let names = channel.plugin.manifest.webhook.as_ref().map(|w| w.headers.as_slice()).unwrap_or_default();
+    headers.iter().filter(|(name, _)| names.iter().any(|n| n.eq_ignore_ascii_case(name))).cloned().collect()
+}
+
+/// The plugin's own sentence may quote the body, so it stays out of the reason.
+fn unreadable() -> Failure {
+    Failure::new(
+        Class::Permanent,
+        "webhook.unreadable",
+        "signed by the provider, but not of a form that the channel's plugin can read; update the plugin, then retry",
+    )
+}
+
+fn status(status: u16) -> Answer {
+    Answer { status, headers: Vec::new(), body: Vec::new() }
+}
+
+fn text(status: u16, body: String) -> Answer {
+    let headers = vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())];
+    Answer { status, headers, body: body.into_bytes() }
+}
+
+/// The scheme under which a channel that does not exist is "verified": the work takes as long as for one that does.
+fn stranger() -> VerifyScheme {
+    VerifyScheme {
+        scheme: SignatureScheme::HmacSha256,
+        header: "x-hub-signature-256".to_owned(),
+        prefix: "sha256=".to_owned(),
+        secret: String::new(),
+        encoding: Encoding::Hex,
+    }
+}
+
+/// What a stranger gets: the same for a bad signature and a channel that does not exist.
+fn refused(incoming: &Incoming) -> Answer {
+    status(if incoming.method == Method::Get { 403 } else { 401 })
+}
+
+fn busy() -> Answer {
+    Answer { status: 503, headers: vec![("retry-after".to_owned(), "5".to_owned())], body: Vec::new() }
+}

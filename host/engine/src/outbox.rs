@@ -1,0 +1,243 @@
+//! What leaves the house. Intent stands on disk before an attempt and its outcome after (invariant 5); the sends of a
+//! conversation leave in the order in which they were decided, and one that is retried or `unknown` holds the later ones
+//! for at most two minutes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pointsman_broker::EgressError;
+use pointsman_core::failure::{Class, Failure};
+use pointsman_core::id::Id;
+use pointsman_core::outbox::{self, Attempt, HOLD_AT_MOST, Next, SETTLE_AFTER, SendState};
+use pointsman_core::ports::{Done, Job, MAX_TURNS, Turn};
+use pointsman_core::retry::Policy;
+use pointsman_store::{SendRow, SendUpdate};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::Engine;
+use crate::catalog::Channel;
+use crate::lanes::Lanes;
+
+/// The sends that are under way or wait for their turn.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    lanes: Arc<Lanes<SendRow>>,
+    /// Attempts at the same moment.
+    slots: Semaphore,
+    /// Who waits to hear that an `unknown` send was settled by news from the provider.
+    settling: Mutex<HashMap<Id, oneshot::Sender<()>>>,
+}
+
+impl Outbox {
+    pub(crate) fn new(parallel: usize) -> Self {
+        Self { lanes: Arc::new(Lanes::new(usize::MAX >> 4)), slots: Semaphore::new(parallel), settling: Mutex::default() }
+    }
+
+    /// Whether a send of this conversation could leave at once: then its intent can ride in the commit that decides it.
+    pub(crate) fn idle(&self, conversation: Id) -> bool {
+        self.slots.available_permits() > 0 && !self.lanes.busy(conversation.0)
+    }
+
+    /// Sends that are not finished.
+    pub(crate) fn open(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// News from the provider settled a send.
+    pub(crate) fn settled(&self, send: Id) {
+        if let Some(waiting) = self.settling.lock().remove(&send) {
+            let _ = waiting.send(());
+        }
+    }
+}
+
+impl Engine {
+    /// Takes a send whose row is on disk.
+    pub(crate) fn dispatch(&self, send: SendRow) {
+        let engine = self.clone();
+        let lane = send.conversation.as_ref().map_or(send.channel.0, |c| c.id.0);
+        self.outbox.lanes.push(lane, send, move |send| {
+            let engine = engine.clone();
+            async move {
+                let hold_until = engine.clock.now() + HOLD_AT_MOST;
+                let mut whole = Box::pin(engine.clone().deliver(send));
+                tokio::select! {
+                    () = &mut whole => {}
+                    () = engine.timers.until(hold_until) => {
+                        // It goes on by itself; the conversation's later sends need not wait for it any longer.
+                        tokio::spawn(whole);
+                    }
+                }
+            }
+        });
+    }
+
+    /// The whole life of a send, from where its row says it stands to an end or a parking place.
+    async fn deliver(self, mut send: SendRow) {
+        let Some(channel) = self.catalog.channel(send.channel) else {
+            let reason = Failure::new(Class::Permanent, "channel.disconnected", "connect the channel again, then retry");
+            self.write(&mut send, SendState::Parked, None, Some(reason)).await;
+            return;
+        };
+        loop {
+            match send.state {
+                SendState::Ready => {
+                    self.timers.until(send.due).await;
+                    send.attempt += 1;
+                    if !self.write(&mut send, SendState::Sending, None, None).await {
+                        return;
+                    }
+                }
+                SendState::Sending => {
+                    let Ok(slot) = self.outbox.slots.acquire().await else { return };
+                    let outcome = self.attempt(&channel, &send).await;
+                    drop(slot);
+                    self.points.reach("outcome.before");
+                    let now = self.clock.now();
+                    let next = outbox::after_attempt(outcome, send.attempt, now, &Policy::default(), self.spread(send.id));
+                    self.go_on(&mut send, next).await;
+                    self.points.reach("outcome.after");
+                }
+                SendState::Unknown => {
+                    let (settled, heard) = oneshot::channel();
+                    self.outbox.settling.lock().insert(send.id, settled);
+                    tokio::select! {
+                        // The row was written by whoever brought the news.
+                        _ = heard => return,
+                        () = self.timers.until(send.due) => {}
+                    }
+                    self.outbox.settling.lock().remove(&send.id);
+                    let next = outbox::settle(channel.on_unknown, self.clock.now());
+                    send.possible_duplicate = matches!(next, Next::Again { .. });
+                    self.go_on(&mut send, next).await;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    async fn go_on(&self, send: &mut SendRow, next: Next) {
+        let outcome = match &next {
+            Next::Sent(_) => "sent",
+            Next::Again { .. } => "retried",
+            Next::Unknown { .. } => "unknown",
+            Next::Parked(_) => "parked",
+        };
+        metrics::counter!("pointsman_sends_total", "outcome" => outcome).increment(1);
+        match next {
+            Next::Sent(ids) => {
+                tracing::debug!(send = %send.id, attempt = send.attempt, "sent");
+                self.write(send, SendState::Sent, Some(ids), None).await;
+            }
+            Next::Again { due, reason } => {
+                tracing::info!(send = %send.id, attempt = send.attempt, code = %reason.code, wait = due - self.clock.now(), "will be sent again");
+                send.due = due;
+                self.write(send, SendState::Ready, None, Some(reason)).await;
+            }
+            Next::Unknown { due, reason } => {
+                tracing::warn!(send = %send.id, attempt = send.attempt, code = %reason.code, "no answer came; waiting for an echo");
+                send.due = due;
+                self.write(send, SendState::Unknown, None, Some(reason)).await;
+            }
+            Next::Parked(reason) => {
+                tracing::warn!(send = %send.id, attempt = send.attempt, code = %reason.code, "parked");
+                self.write(send, SendState::Parked, None, Some(reason)).await;
+            }
+        }
+    }
+
+    /// Writes where a send stands; tries until the store takes it, for a send must not go on from a state that is not on
+    /// disk. False when the house is closing.
+    async fn write(&self, send: &mut SendRow, state: SendState, ids: Option<Vec<String>>, reason: Option<Failure>) -> bool {
+        send.state = state;
+        let update = SendUpdate {
+            workspace: send.workspace,
+            id: send.id,
+            conversation: send.conversation.clone(),
+            state,
+            attempt: send.attempt,
+            due: send.due,
+            provider_ids: ids,
+            reason,
+            possible_duplicate: send.possible_duplicate,
+        };
+        loop {
+            match self.store.update_send(update.clone()).await {
+                Ok(()) => return true,
+                Err(pointsman_store::StoreError::Closed) => return false,
+                Err(error) => {
+                    tracing::error!(send = %send.id, %error, "the outcome of a send could not be written; trying again");
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                }
+            }
+        }
+    }
+
+    /// One attempt: the channel's plugin says which requests to make, the broker makes them.
+    async fn attempt(&self, channel: &Channel, send: &SendRow) -> Attempt {
+        let job = Job {
+            key: send.key.clone(),
+            attempt: send.attempt,
+            at: self.clock.now(),
+            account: channel.account.clone(),
+            peer: send.conversation.as_ref().map(|c| c.thread.clone()),
+            window_open: true,
+            operation: send.operation.clone(),
+        };
+        let (plugin, slots) = (&channel.plugin.id, &channel.plugin.manifest.credentials);
+        let mut turn = match self.channels.begin(channel.workspace, plugin, &job).await {
+            Ok(turn) => turn,
+            Err(failure) => return Attempt::NotSent(failure),
+        };
+        for _ in 0..MAX_TURNS {
+            let (request, state, repeatable) = match turn {
+                Turn::Done(Done::Created(ids)) => return Attempt::Taken(ids),
+                Turn::Done(_) => return Attempt::Taken(Vec::new()),
+                Turn::Failed(failure) => return Attempt::Refused(failure),
+                Turn::Exchange { request, state, repeatable } => (request, state, repeatable),
+            };
+            self.points.reach("send.before");
+            let response = match self.broker.send_placed(&request, &channel.credentials, slots).await {
+                Ok(response) => response,
+                Err(EgressError::Refused(failure) | EgressError::NotSent(failure)) => return Attempt::NotSent(failure),
+                Err(EgressError::Lost(why)) if repeatable => {
+                    return Attempt::NotSent(Failure::new(Class::Transient, "send.lost", why));
+                }
+                Err(EgressError::Lost(why)) => return Attempt::Lost(why),
+            };
+            self.points.reach("send.answered");
+            turn = match self.channels.advance(channel.workspace, plugin, &job, &state, response).await {
+                Ok(turn) => turn,
+                // The provider answered, and nobody can say what: it may have been done.
+                Err(failure) => return Attempt::Lost(format!("the provider's answer could not be read: {failure}")),
+            };
+        }
+        Attempt::NotSent(Failure::bug(
+            "plugin.turns",
+            format!("the channel's plugin asked for more than {MAX_TURNS} requests for one send"),
+        ))
+    }
+
+    /// A number in 0..1 that spreads retries, different for each send.
+    fn spread(&self, id: Id) -> f64 {
+        let mixed =
+            (id.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (self.clock.now() as u64).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (mixed >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Takes up every send that is not finished: what was in flight when the process ended is `unknown`.
+    pub(crate) async fn take_up_sends(&self) -> Result<usize, pointsman_store::StoreError> {
+        let open = self.store.open_sends().await?;
+        let count = open.len();
+        for mut send in open {
+            if send.state == SendState::Sending {
+                send.due = self.clock.now() + SETTLE_AFTER;
+                let reason = Failure::new(Class::Transient, "send.unknown", "the host ended between intent and answer");
+                self.write(&mut send, SendState::Unknown, None, Some(reason)).await;
+            }
+            self.dispatch(send);
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the host knows of a guest while it runs: who it is, what it may do, what it has asked for. One [`Leg`] a call; nothing
+//! of it outlives the call in a kept instance.
+
+use std::sync::Arc;
+
+use pointsman_core::clock::Instant;
+use pointsman_core::effect::Effect;
+use pointsman_core::failure::Failure;
+use pointsman_core::limits::Limits;
+use pointsman_core::ports::{Refusal, StepHost};
+use pointsman_manifest::Manifest;
+
+use crate::imports::log::Book;
+use crate::imports::random::SplitMix;
+use crate::limit::Fence;
+
+/// Reads of conversation and state by one call: each may reach the store.
+const READS: u32 = 256;
+
+/// The data of a wasmtime store.
+pub(crate) struct Ctx {
+    /// The fence around its memory.
+    pub(crate) fence: Fence,
+    /// Ticks that passed while the guest ran, since the budget was last set.
+    pub(crate) ticks: u32,
+    /// Ticks that it has.
+    pub(crate) budget: u32,
+    /// The call that it serves.
+    pub(crate) leg: Leg,
+}
+
+/// One call.
+pub(crate) struct Leg {
+    /// Whose code runs.
+    pub(crate) plugin: Arc<Manifest>,
+    /// What it may read. `None` in a channel, and while a script is loaded.
+    pub(crate) host: Option<Arc<dyn StepHost>>,
+    /// Its limits.
+    pub(crate) limits: Limits,
+    /// The frozen `now`.
+    pub(crate) at: Instant,
+    /// Its random numbers.
+    pub(crate) random: SplitMix,
+    /// What it wants done, in order.
+    pub(crate) effects: Vec<Effect>,
+    /// Bytes of these, about.
+    pub(crate) effect_bytes: usize,
+    /// Set when it asked for more effects than it may: then none is done.
+    pub(crate) overran: bool,
+    /// Its log.
+    pub(crate) log: Book,
+    /// Calls of host functions.
+    pub(crate) host_calls: u32,
+    /// Those that may reach the store.
+    pub(crate) reads: u32,
+}
+
+impl Leg {
+    /// A leg with nothing in it yet.
+    pub(crate) fn new(plugin: Arc<Manifest>, limits: Limits, host: Option<Arc<dyn StepHost>>, at: Instant, seed: u64) -> Self {
+        Self {
+            plugin,
+            host,
+            limits,
+            at,
+            random: SplitMix::new(seed),
+            effects: Vec::new(),
+            effect_bytes: 0,
+            overran: false,
+            log: Book::new(limits.log),
+            host_calls: 0,
+            reads: 0,
+        }
+    }
+
+    /// Notes an effect of about `bytes` bytes.
+    pub(crate) fn want(&mut self, effect: Effect, bytes: usize) -> Result<(), Refusal> {
+        let bytes = self.effect_bytes.saturating_add(bytes).saturating_add(64);
+        if self.overran || self.effects.len() >= self.limits.effects || bytes > self.limits.copy {
+            // The guest is told, and the call fails even if it does not listen: half of what it wanted is not what it wanted.
+            self.overran = true;
+            self.effects = Vec::new();
+            return Err(Refusal::Limit("limit.effects".to_owned()));
+        }
+        self.effect_bytes = bytes;
+        self.effects.push(effect);
+        Ok(())
+    }
+
+    /// The failure of a call that wanted too much.
+    pub(crate) fn overrun(&self) -> Option<Failure> {
+        self.overran.then(|| {
+            Failure::limit(
+                "effects",
+                format!(
+                    "{} wanted more than {} things done in one call, or more than {} KiB of them; none was done",
+                    self.plugin.id,
+                    self.limits.effects,
+                    self.limits.copy >> 10
+                ),
+            )
+        })
+    }
+
+    /// The door to reads of the store.
+    pub(crate) fn reader(&mut self) -> Result<Arc<dyn StepHost>, Refusal> {
+        if self.reads >= READS {
+            return Err(Refusal::Limit("limit.reads".to_owned()));
+        }
+        self.reads += 1;
+        self.host.clone().ok_or_else(|| Refusal::Denied("there is no conversation here to read".to_owned()))
+    }
+
+    /// A denial that prints its cure.
+    pub(crate) fn denied(&self, what: &str, line: &str) -> Refusal {
+        Refusal::Denied(format!(
+            "denied.{what}: the manifest of {} does not ask for it; add `{line}` under [capabilities] of its plugin.toml",
+            self.plugin.id
+        ))
+    }
+}

@@ -1,0 +1,96 @@
+//! `state`: a small store. Reads see the step's own writes first, then what stood before the step; writes are effects, so
+//! they are kept with the step's result or not at all. Attacks stopped here: keys and values without end, and scopes that
+//! the operator was not asked for.
+
+use pointsman_core::effect::{Effect, Scope};
+use pointsman_core::ports::Refusal;
+use pointsman_manifest::StateScope;
+use serde_json::Value;
+
+use super::{Answered, answer};
+use crate::ctx::Ctx;
+use crate::json::parse_within;
+use crate::world::state::{Host, Scope as WitScope};
+
+/// Bytes of a key.
+const KEY: usize = 128;
+
+/// Bytes of a value as JSON.
+const VALUE: usize = 64 << 10;
+
+impl Ctx {
+    /// Checks grant and key.
+    fn may(&mut self, scope: WitScope, key: &str) -> Result<Scope, Refusal> {
+        let leg = self.called();
+        let (scope, asked, word) = match scope {
+            WitScope::Conversation => (Scope::Conversation, StateScope::Conversation, "conversation"),
+            WitScope::Contact => (Scope::Contact, StateScope::Contact, "contact"),
+            WitScope::Workspace => (Scope::Workspace, StateScope::Workspace, "workspace"),
+        };
+        if !leg.plugin.capabilities.state.as_ref().is_some_and(|state| state.covers(asked)) {
+            return Err(leg.denied("state", &format!("state = {{ scope = \"{word}\", why = \"...\" }}")));
+        }
+        if key.is_empty() || key.len() > KEY {
+            return Err(Refusal::Invalid(format!("a key has 1 to {KEY} bytes")));
+        }
+        Ok(scope)
+    }
+
+    /// What the step itself last wrote there. `Some(None)`: it deleted the key.
+    fn written(&self, scope: Scope, key: &str) -> Option<Option<Value>> {
+        self.leg.effects.iter().rev().find_map(|effect| match effect {
+            Effect::State { scope: s, key: k, value, .. } if *s == scope && k == key => Some(value.clone()),
+            _ => None,
+        })
+    }
+
+    async fn value(&mut self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal> {
+        match self.written(scope, key) {
+            Some(own) => Ok(own),
+            None => self.leg.reader()?.state(scope, key).await,
+        }
+    }
+
+    fn write(&mut self, scope: Scope, key: String, value: Option<Value>, bytes: usize, ttl: Option<u64>) -> Result<(), Refusal> {
+        let bytes = bytes + key.len();
+        let ttl = ttl.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        self.leg.want(Effect::State { scope, key, value, ttl }, bytes)
+    }
+}
+
+impl Host for Ctx {
+    async fn get(&mut self, scope: WitScope, key: String) -> Answered<Option<String>> {
+        let scope = match self.may(scope, &key) {
+            Ok(scope) => scope,
+            Err(refusal) => return answer(Err(refusal)),
+        };
+        answer(self.value(scope, &key).await.map(|value| value.map(|value| value.to_string())))
+    }
+
+    fn set(&mut self, scope: WitScope, key: String, value: String, ttl: Option<u64>) -> Answered<()> {
+        answer(self.may(scope, &key).and_then(|scope| {
+            let parsed = parse_within(&value, VALUE)?;
+            self.write(scope, key, Some(parsed), value.len(), ttl)
+        }))
+    }
+
+    fn delete(&mut self, scope: WitScope, key: String) -> Answered<()> {
+        answer(self.may(scope, &key).and_then(|scope| self.write(scope, key, None, 0, None)))
+    }
+
+    async fn add(&mut self, scope: WitScope, key: String, by: i64) -> Answered<i64> {
+        let scope = match self.may(scope, &key) {
+            Ok(scope) => scope,
+            Err(refusal) => return answer(Err(refusal)),
+        };
+        let before = match self.value(scope, &key).await {
+            Ok(None) => Some(0),
+            Ok(Some(value)) => value.as_i64(),
+            Err(refusal) => return answer(Err(refusal)),
+        };
+        let Some(sum) = before.and_then(|before| before.checked_add(by)) else {
+            return answer(Err(Refusal::Invalid("what stands there is no integer, or the sum is none of 64 bits".to_owned())));
+        };
+        answer(self.write(scope, key, Some(Value::from(sum)), 20, None).map(|()| sum))
+    }
+}

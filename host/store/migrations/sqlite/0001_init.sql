@@ -1,0 +1,200 @@
+-- The data. Ids are 63-bit integers in the order of time (`integer primary key`, so that every wide table is appended at
+-- its end); every row carries its workspace and every query asks for it. Times are milliseconds since 1970, states are
+-- small numbers. `body`, `raw`, `why`, `ids`, `thread` are sealed; `h`, `provider_h`, `key_h` are keyed hashes; `reason`
+-- and `rule` hold codes of ours. No provider id, name or word of a message stands here in plain.
+
+create table workspace (
+    id integer primary key,
+    name text not null,
+    time_zone text not null,
+    language text not null
+);
+
+create table channel (
+    id integer primary key,
+    ws bigint not null,
+    plugin text not null,
+    state smallint not null,
+    body blob not null            -- account, name, config; under the channel's key
+);
+
+create table credential (
+    ws bigint not null,
+    owner bigint not null,        -- the channel
+    slot text not null,
+    hosts text not null,          -- JSON; also bound into the envelope
+    sealed blob not null,
+    primary key (ws, owner, slot)
+) without rowid;
+
+create table workflow (
+    ws bigint not null,
+    hash text not null,
+    name text not null,
+    at bigint not null,
+    files text not null,          -- JSON: [[name, text], ...]; the customer's own words
+    primary key (ws, hash)
+) without rowid;
+
+create table workflow_active (
+    ws bigint not null,
+    name text not null,
+    hash text not null,
+    primary key (ws, name)
+) without rowid;
+
+create table contact (
+    id integer primary key,
+    ws bigint not null,
+    erased bigint,
+    body blob
+);
+
+create table identity (
+    ws bigint not null,
+    channel bigint not null,
+    h blob not null,
+    contact bigint not null,
+    body blob,                    -- the id itself, under the contact's key
+    primary key (ws, channel, h)
+) without rowid;
+create index identity_contact on identity (ws, contact);
+
+-- A contact on a channel; also the lane. holder, fence and lease_until are for many hosts on one database.
+create table conversation (
+    id integer primary key,
+    ws bigint not null,
+    channel bigint not null,
+    contact bigint not null,
+    last bigint not null,         -- head of the chain of events and sends (event.prev, send.prev)
+    last_at bigint not null,
+    last_in bigint not null,      -- when the contact last wrote; 0: never
+    holder bigint,
+    fence bigint not null default 0,
+    lease_until bigint,
+    thread blob,
+    body blob
+);
+create unique index conversation_contact on conversation (ws, channel, contact);
+
+create table webhook (
+    id integer primary key,
+    ws bigint not null,
+    channel bigint not null,
+    state smallint not null,
+    rule text,
+    open integer not null,        -- events of it that are not ended
+    reason text,
+    why blob,
+    owners blob not null,         -- contacts whose keys together seal raw, 8 bytes each; empty: the key of the day
+    raw blob
+);
+create index webhook_waiting on webhook (id) where state = 1;
+create index webhook_parked on webhook (ws, id) where state = 4;
+
+-- span: four days. Looked up in the present span and the two before, so a fact is known for 8 days at least. Old spans are
+-- deleted whole.
+create table dedupe (
+    ws bigint not null,
+    span integer not null,
+    h blob not null,
+    event bigint not null,
+    primary key (ws, span, h)
+) without rowid;
+
+create table event (
+    id integer primary key,
+    ws bigint not null,
+    webhook bigint not null,
+    channel bigint not null,
+    conversation bigint not null, -- 0: none; then the key of the day seals it
+    kind text not null,
+    state smallint not null,
+    rule text,
+    prev bigint not null,
+    body blob not null
+);
+create index event_open on event (id) where state < 2;
+create index event_parked on event (ws, id) where state = 3;
+
+create table run (
+    id integer primary key,
+    ws bigint not null,
+    conversation bigint not null,
+    event bigint not null,
+    workflow text not null,
+    state smallint not null,
+    until bigint,
+    waiting text,
+    reason text,
+    why blob,
+    journal blob not null         -- what the first commit knew; the rest is in table journal
+);
+create index run_event on run (ws, event);
+create index run_open on run (until, id) where state < 3;
+create index run_parked on run (ws, id) where state = 4;
+
+create table journal (
+    ws bigint not null,
+    run bigint not null,
+    seq bigint not null,
+    body blob not null,
+    primary key (ws, run, seq)
+) without rowid;
+
+create table send (
+    id integer primary key,
+    ws bigint not null,
+    channel bigint not null,
+    conversation bigint not null,
+    run bigint not null,
+    path text not null,
+    n integer not null,
+    key blob not null,            -- 16 bytes: the first 8 are the event's id, so the index is entered at its end
+    state smallint not null,
+    due bigint not null,
+    attempt integer not null,
+    possible_duplicate smallint not null,
+    marked smallint not null,
+    provider_h blob,
+    reason text,
+    why blob,
+    ids blob,
+    prev bigint not null,
+    body blob not null
+);
+create unique index send_key on send (ws, key);
+create index send_open on send (due, id) where state < 3;
+create index send_parked on send (ws, id) where state = 6;
+create index send_provider on send (provider_h) where provider_h is not null and state in (3, 4);
+
+create table note (
+    id integer primary key,
+    ws bigint not null,
+    conversation bigint not null,
+    written_by text not null,
+    marked smallint not null,
+    body blob not null
+);
+create index note_conversation on note (conversation, id);
+
+create table state (
+    ws bigint not null,
+    scope smallint not null,
+    owner bigint not null,
+    key_h blob not null,
+    until bigint,
+    marked smallint not null,
+    body blob not null,
+    primary key (ws, scope, owner, key_h)
+) without rowid;
+
+create table audit (
+    id integer primary key,
+    ws bigint not null,
+    actor text not null,
+    action text not null,
+    detail text not null,
+    hash blob not null            -- keyed, over this line and the hash of the one before
+);
+create index audit_ws on audit (ws, id);

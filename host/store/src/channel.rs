@@ -1,0 +1,101 @@
+//! Channels and their credentials. Account, name and settings are sealed with the channel's key (an account may be a phone
+//! number); a credential is sealed by the vault before it comes here, and only the broker can open it.
+
+use pointsman_core::id::{Id, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::Store;
+use crate::fault::meaning;
+use crate::op::Op;
+use crate::sheet::row;
+use crate::types::{ChannelNew, ChannelRow, ChannelState, CredentialRow, Result, StoreError};
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    account: String,
+    name: String,
+    config: Value,
+}
+
+impl Store {
+    /// Adds a channel; returns its id, which its hook's address names.
+    pub async fn add_channel(&self, new: ChannelNew) -> Result<Id> {
+        let id = self.ids.next(self.clock.now());
+        let ws = new.workspace;
+        let body = Body { account: new.account, name: new.name, config: new.config };
+        let body = self.keys.channel(ws.0, id.0).await?.seal_json(ws.0, "channel", id.0, &body)?;
+        let sql = "insert into channel(ws,id,plugin,state,body) values (?,?,?,?,?)";
+        let args = row![ws, id, new.plugin, ChannelState::Active as i64, body];
+        self.writer.commit(Op { other: vec![(sql, args)], ..Op::default() }).await?;
+        Ok(id)
+    }
+
+    /// Puts a sealed credential into its slot, in place of what was there.
+    pub async fn put_credential(&self, row: CredentialRow) -> Result<()> {
+        let hosts = serde_json::to_string(&row.hosts).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+        let sql = "insert into credential(ws,owner,slot,hosts,sealed) values (?,?,?,?,?) \
+                   on conflict (ws,owner,slot) do update set hosts=excluded.hosts,sealed=excluded.sealed";
+        let args = row![row.workspace, row.owner, row.slot, hosts, row.sealed];
+        self.writer.commit(Op { other: vec![(sql, args)], ..Op::default() }).await.map(|_| ())
+    }
+
+    /// Switches a channel.
+    pub async fn set_channel_state(&self, ws: WorkspaceId, id: Id, state: ChannelState) -> Result<()> {
+        let sql = "update channel set state=? where ws=? and id=?";
+        self.writer.commit(Op { other: vec![(sql, row![state as i64, ws, id])], ..Op::default() }).await.map(|_| ())
+    }
+
+    /// A channel by its id alone: whoever knocks at its hook knows no workspace.
+    pub async fn channel(&self, id: Id) -> Result<Option<ChannelRow>> {
+        let query = sqlx::query("select ws,id,plugin,state,body from channel where id=?").bind(id.0);
+        match query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
+            Some(row) => self.read_channel(&row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All channels of a workspace, in the order in which they were added.
+    pub async fn channels(&self, ws: WorkspaceId) -> Result<Vec<ChannelRow>> {
+        let query = sqlx::query("select ws,id,plugin,state,body from channel where ws=? order by id").bind(ws.0);
+        let mut list = Vec::new();
+        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
+            list.push(self.read_channel(&row).await?);
+        }
+        Ok(list)
+    }
+
+    async fn read_channel(&self, row: &SqliteRow) -> Result<ChannelRow> {
+        let int = |n: usize| row.try_get::<i64, _>(n).map_err(|e| meaning(&e));
+        let (ws, id) = (Id(int(0)?), Id(int(1)?));
+        let sealed: Vec<u8> = row.try_get(4).map_err(|e| meaning(&e))?;
+        let body: Body = self.keys.channel(ws.0, id.0).await?.open_json(ws.0, "channel", id.0, &sealed)?;
+        let state = int(3)?;
+        let query =
+            sqlx::query("select slot,hosts,sealed from credential where ws=? and owner=? order by slot").bind(ws.0).bind(id.0);
+        let mut credentials = Vec::new();
+        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
+            let hosts: String = row.try_get(1).map_err(|e| meaning(&e))?;
+            credentials.push(CredentialRow {
+                workspace: ws,
+                owner: id,
+                slot: row.try_get(0).map_err(|e| meaning(&e))?,
+                hosts: serde_json::from_str(&hosts).map_err(|e| StoreError::Unreadable(e.to_string()))?,
+                sealed: row.try_get(2).map_err(|e| meaning(&e))?,
+            });
+        }
+        Ok(ChannelRow {
+            workspace: ws,
+            id,
+            plugin: row.try_get(2).map_err(|e| meaning(&e))?,
+            account: body.account,
+            name: body.name,
+            config: body.config,
+            state: ChannelState::from_stored(state)
+                .ok_or_else(|| StoreError::Unreadable(format!("channel {id} has state {state}")))?,
+            credentials,
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! The key store: a contact's words live as long as the contact's key. Keys are wrapped by the vault, written before the data
+//! that needs them, and kept unwrapped in a bounded cache.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use pointsman_vault::{Aad, ContentVault, DataKey, KeyKind, KeyName, VaultError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::fault::meaning;
+use crate::op::{Op, Row};
+use crate::sheet::{Sheet, row};
+use crate::types::{Result, StoreError};
+use crate::writer::Writer;
+
+/// Milliseconds of a day; a day key seals what belongs to nobody.
+const DAY: i64 = 86_400_000;
+
+/// The id under which the workspace's own key stands, beside those of its channels.
+const HOUSE: i64 = 0;
+
+/// A key and the owner that goes into the seal.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealer {
+    pub key: DataKey,
+    pub owner: i64,
+}
+
+impl Sealer {
+    pub(crate) fn seal(&self, workspace: i64, table: &'static str, row: i64, plain: &[u8]) -> Result<Vec<u8>> {
+        self.key.seal(&Aad { workspace, table, row, owner: self.owner }, plain).map_err(unreadable)
+    }
+
+    pub(crate) fn open(&self, workspace: i64, table: &'static str, row: i64, sealed: &[u8]) -> Result<Vec<u8>> {
+        let plain = self.key.open(&Aad { workspace, table, row, owner: self.owner }, sealed).map_err(unreadable)?;
+        Ok(plain.to_vec())
+    }
+}
+
+impl Sealer {
+    pub(crate) fn seal_json<T: Serialize>(&self, workspace: i64, table: &'static str, row: i64, value: &T) -> Result<Vec<u8>> {
+        let plain = serde_json::to_vec(value).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+        self.seal(workspace, table, row, &plain)
+    }
+
+    pub(crate) fn open_json<T: DeserializeOwned>(
+        &self,
+        workspace: i64,
+        table: &'static str,
+        row: i64,
+        sealed: &[u8],
+    ) -> Result<T> {
+        let plain = self.open(workspace, table, row, sealed)?;
+        // The parser's words may quote the text: only the place is told.
+        serde_json::from_slice(&plain).map_err(|e| {
+            StoreError::Unreadable(format!("{table} {row} is not the JSON it should be, near {}:{}", e.line(), e.column()))
+        })
+    }
+}
+
+pub(crate) fn unreadable(error: VaultError) -> StoreError {
+    StoreError::Unreadable(error.to_string())
+}
+
+/// The keys, and the doors to their database.
+pub(crate) struct Keys {
+    content: ContentVault,
+    pub(crate) writer: Writer,
+    readers: SqlitePool,
+    cache: Mutex<Cache>,
+    /// So that two who need the same new key make one.
+    making: AsyncMutex<()>,
+}
+
+/// Unwrapped keys in two generations: a hit moves to the young one; when that is full, the old one is dropped.
+struct Cache {
+    young: HashMap<(i64, i64, i64), DataKey>,
+    old: HashMap<(i64, i64, i64), DataKey>,
+    half: usize,
+}
+
+impl Cache {
+    fn get(&mut self, at: &(i64, i64, i64)) -> Option<DataKey> {
+        if let Some(key) = self.young.get(at) {
+            return Some(key.clone());
+        }
+        let key = self.old.remove(at)?;
+        self.put(*at, key.clone());
+        Some(key)
+    }
+
+    fn put(&mut self, at: (i64, i64, i64), key: DataKey) {
+        if self.young.len() >= self.half {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(at, key);
+    }
+}
+
+fn place(name: KeyName) -> (i64, i64, i64) {
+    (name.workspace, i64::from(name.kind as u8), name.id)
+}
+
+impl Keys {
+    pub(crate) fn new(content: ContentVault, writer: Writer, readers: SqlitePool, cache: usize) -> Self {
+        let cache = Cache { young: HashMap::new(), old: HashMap::new(), half: (cache / 2).max(8) };
+        Self { content, writer, readers, cache: Mutex::new(cache), making: AsyncMutex::new(()) }
+    }
+
+    /// Says whether the master key made this key store; writes the check value into a new one.
+    pub(crate) async fn verify_master(content: &ContentVault, connection: &mut SqliteConnection) -> Result<()> {
+        let found = sqlx::query("select value from checkword where id=1")
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(|e| meaning(&e))?;
+        match found {
+            Some(found) => {
+                let value: Vec<u8> = found.try_get(0).map_err(|e| meaning(&e))?;
+                content.verify_check(&value).map_err(|_| StoreError::WrongKey)
+            }
+            None => {
+                let value = content.check_value().map_err(unreadable)?;
+                let insert = sqlx::query("insert into checkword(id,value) values (1,?)").bind(value);
+                insert.execute(connection).await.map_err(|e| meaning(&e)).map(|_| ())
+            }
+        }
+    }
+
+    /// Makes a key and has it on disk before it is used.
+    pub(crate) async fn make(&self, name: KeyName) -> Result<DataKey> {
+        let (key, wrapped) = self.content.new_key(name).map_err(unreadable)?;
+        let (ws, kind, id) = place(name);
+        self.writer.commit(Op { rows: vec![Row::new(Sheet::Key, row![ws, kind, id, wrapped])], ..Op::default() }).await?;
+        self.cache.lock().put(place(name), key.clone());
+        Ok(key)
+    }
+
+    /// A key that exists, or `None`.
+    pub(crate) async fn find(&self, name: KeyName) -> Result<Option<DataKey>> {
+        if let Some(key) = self.cache.lock().get(&place(name)) {
+            return Ok(Some(key));
+        }
+        let (ws, kind, id) = place(name);
+        let query = sqlx::query("select wrapped from data_key where ws=? and kind=? and id=?").bind(ws).bind(kind).bind(id);
+        let Some(found) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
+        let wrapped: Vec<u8> = found.try_get(0).map_err(|e| meaning(&e))?;
+        let key = self.content.unwrap(name, &wrapped).map_err(unreadable)?;
+        self.cache.lock().put(place(name), key.clone());
+        Ok(Some(key))
+    }
+
+    /// A key, made if there is none.
+    async fn find_or_make(&self, name: KeyName) -> Result<DataKey> {
+        if let Some(key) = self.find(name).await? {
+            return Ok(key);
+        }
+        let _alone = self.making.lock().await;
+        match self.find(name).await? {
+            Some(key) => Ok(key),
+            None => self.make(name).await,
+        }
+    }
+
+    /// The key of a contact; `Erased` when it is gone.
+    pub(crate) async fn contact(&self, workspace: i64, contact: i64) -> Result<DataKey> {
+        self.find(KeyName { workspace, kind: KeyKind::Contact, id: contact }).await?.ok_or(StoreError::Erased)
+    }
+
+    /// What seals a row of `at` that belongs to nobody.
+    pub(crate) async fn day(&self, workspace: i64, at: i64) -> Result<Sealer> {
+        let day = at.div_euclid(DAY);
+        Ok(Sealer { key: self.find_or_make(KeyName { workspace, kind: KeyKind::Day, id: day }).await?, owner: day })
+    }
+
+    /// What seals a channel's account and settings.
+    pub(crate) async fn channel(&self, workspace: i64, channel: i64) -> Result<Sealer> {
+        Ok(Sealer { key: self.find_or_make(KeyName { workspace, kind: KeyKind::Channel, id: channel }).await?, owner: channel })
+    }
+
+    /// What seals the workspace's own memory.
+    pub(crate) async fn house(&self, workspace: i64) -> Result<Sealer> {
+        self.channel(workspace, HOUSE).await
+    }
+
+    /// Destroys a contact's key: overwrites it, deletes it, forgets it. The write-ahead log still has it until the next
+    /// checkpoint. `false`: there was none.
+    pub(crate) async fn destroy(&self, workspace: i64, contact: i64) -> Result<bool> {
+        let name = KeyName { workspace, kind: KeyKind::Contact, id: contact };
+        let (ws, kind, id) = place(name);
+        let there = sqlx::query("select 1 from data_key where ws=? and kind=? and id=?").bind(ws).bind(kind).bind(id);
+        if there.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?.is_none() {
+            return Ok(false);
+        }
+        // Two commits: within one, the page with the zeros might never be written.
+        let over = "update data_key set wrapped=zeroblob(length(wrapped)) where ws=? and kind=? and id=?";
+        self.writer.commit(Op { other: vec![(over, row![ws, kind, id])], ..Op::default() }).await?;
+        let delete = "delete from data_key where ws=? and kind=? and id=?";
+        self.writer.commit(Op { other: vec![(delete, row![ws, kind, id])], ..Op::default() }).await?;
+        self.evict(workspace, contact);
+        Ok(true)
+    }
+
+    /// Forgets a contact's unwrapped key.
+    pub(crate) fn evict(&self, workspace: i64, contact: i64) {
+        let at = place(KeyName { workspace, kind: KeyKind::Contact, id: contact });
+        let mut cache = self.cache.lock();
+        cache.young.remove(&at);
+        cache.old.remove(&at);
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,133 @@
+//! The store: everything that a host keeps, in two SQLite files. The data file holds sealed words and plain states; the key
+//! store holds the keys of contacts, days and channels, and is what erasing a contact destroys (invariant 11).
+//!
+//! One writer task commits operations of all kinds in groups ([`writer`]); sealing happens on the caller's task, reading on
+//! a pool of read-only connections. One file a noun.
+//!
+//! # The whole surface, by noun
+//!
+//! ```text
+//! Store::open(StoreConfig, ContentVault, IndexKey, Arc<dyn Clock>, Arc<IdMaker>) -> Store        stats() maintain() close()
+//! webhook       intake(Intake) -> Kept        unread(limit) -> [UnreadWebhook]     normalize(UnreadWebhook, Parsed) -> Kept
+//! decide        decide(Decide)                receipt(ws, event, webhook, EventEnd, Option<SendUpdate>)
+//! send          update_send(SendUpdate)       find_send(ws, channel, key, provider_id) -> Option<SendRow>
+//!               open_sends() due_sends(now, limit) send(ws, id) sends_of_run(ws, run) parked_sends...
+//! event         open_events(after, limit) -> [KeptEvent]                           event(ws, id) -> Option<KeptEvent>
+//! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
+//! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
+//! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>
+//! channel       add_channel(ChannelNew) -> Id  channel(id)  channels(ws)  set_channel_state  put_credential(CredentialRow)
+//! workflow      publish_workflow(ws, name, hash, files)  active_workflows(ws)  workflow(ws, hash)
+//! workspace     put_workspace(WorkspaceRow)  workspaces()
+//! books         books(ws) -> Books            parked(ws, limit) -> [ParkedItem]
+//! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
+//! erase         erase_contact(ws, contact)
+//! ```
+//!
+//! Signatures (all `&self`, all `async`, all `-> Result<_>`; `ws: WorkspaceId`):
+//!
+//! ```text
+//! intake(i: Intake) -> Kept
+//! unread(limit: usize) -> Vec<UnreadWebhook>
+//! normalize(w: UnreadWebhook, parsed: Parsed) -> Kept
+//! decide(d: Decide) -> ()
+//! receipt(ws, event: Id, webhook: Id, end: EventEnd, update: Option<SendUpdate>) -> ()
+//! route_event(ws, event: Id) -> ()                              // New -> Routed: its runs wait
+//! update_send(u: SendUpdate) -> ()
+//! find_send(ws, channel: Id, key: Option<&str>, provider_id: &str) -> Option<SendRow>
+//! open_sends() -> Vec<SendRow>            due_sends(now: Instant, limit: usize) -> Vec<SendRow>
+//! send(ws, id: Id) -> Option<SendRow>     sends_of_run(ws, run: Id) -> Vec<SendRow>
+//! open_events(after: Id, limit: usize) -> Vec<KeptEvent>        event(ws, id: Id) -> Option<KeptEvent>
+//! run(ws, id: Id) -> Option<RunRow>       runs(ws, filter: RunFilter, limit: usize) -> Vec<RunRow>
+//! runs_of_event(ws, event: Id) -> Vec<RunRow>                   due_runs(now: Instant, limit: usize) -> Vec<RunRow>
+//! conversation(ws, id: Id) -> Option<Arc<ConversationRef>>
+//! conversation_body(c: &ConversationRef) -> ConversationBody    contact_body(c: &ConversationRef) -> ContactBody
+//! conversations(ws, limit: usize) -> Vec<ConversationRow>
+//! timeline(c: &ConversationRef, limit: usize) -> Vec<Item>      // oldest first
+//! history(c: &ConversationRef, count: usize) -> Vec<Said>       // oldest first
+//! notes(c: &ConversationRef, limit: usize) -> Vec<NoteRow>
+//! state_get(c: &ConversationRef, scope: Scope, key: &str) -> Option<Marked<Value>>
+//! add_channel(n: ChannelNew) -> Id        put_credential(row: CredentialRow) -> ()
+//! channel(id: Id) -> Option<ChannelRow>   channels(ws) -> Vec<ChannelRow>   set_channel_state(ws, id, ChannelState) -> ()
+//! publish_workflow(ws, name: &str, hash: &str, files: Vec<(String, String)>) -> ()
+//! active_workflows(ws) -> Vec<WorkflowRow>                      workflow(ws, hash: &str) -> Option<WorkflowRow>
+//! put_workspace(row: WorkspaceRow) -> ()  workspaces() -> Vec<WorkspaceRow>
+//! books(ws) -> Books                      parked(ws, limit: usize) -> Vec<ParkedItem>
+//! audit(ws, actor: &str, action: &str, detail: &str) -> ()
+//! erase_contact(ws, contact: Id) -> ()    // destroys the key; Err(Missing) when there is none
+//! maintain() -> ()    close() -> ()       stats() -> Stats      // stats is not async
+//! ```
+//!
+//! `ConversationRef {workspace, id, contact, channel: Id, thread: String}` with `last_inbound() -> Option<Instant>`; only
+//! the store makes one. Hold the `Arc` as long as the lane lives: it keeps the unwrapped key at hand.
+
+mod audit;
+mod batch;
+mod books;
+mod channel;
+mod contact;
+mod conversation;
+mod database;
+mod decide;
+mod erase;
+mod event;
+mod fault;
+mod keys;
+mod op;
+mod open;
+mod run;
+mod send;
+mod sheet;
+mod state;
+mod timeline;
+mod types;
+mod webhook;
+mod workflow;
+mod workspace;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pointsman_core::clock::Clock;
+use pointsman_core::id::IdMaker;
+use pointsman_vault::IndexKey;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+pub use types::*;
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+/// What a [`Store`] is made of: nothing for others.
+#[doc(hidden)]
+pub struct Inner {
+    writer: writer::Writer,
+    readers: SqlitePool,
+    keys: keys::Keys,
+    conversations: conversation::Conversations,
+    index: IndexKey,
+    clock: Arc<dyn Clock>,
+    ids: Arc<IdMaker>,
+    audit_heads: audit::Heads,
+    keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
+    key_keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+impl std::ops::Deref for Store {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

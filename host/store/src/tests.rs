@@ -1,0 +1,118 @@
+//! Tests of the store against real files.
+
+mod books;
+mod bulk;
+mod erase;
+mod intake;
+mod rows;
+mod writing;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pointsman_core::clock::{Clock as _, VirtualClock};
+use pointsman_core::event::{Event, EventBody, Message, Person};
+use pointsman_core::id::{Id, IdMaker};
+use pointsman_core::journal::{Entry, RunState};
+use pointsman_core::outbox::SendState;
+use pointsman_core::ports::Operation;
+use pointsman_vault::MasterKey;
+use serde_json::json;
+
+use crate::{Decide, EventEnd, Intake, Kept, KeptEvent, NewSend, Parsed, RunWrite, Store, StoreConfig, StoreError};
+
+pub(crate) const WS: Id = Id(1);
+pub(crate) const CHANNEL: Id = Id(77);
+pub(crate) const START: i64 = 1_790_000_000_000;
+
+/// A store in a directory of its own, with a clock that stands still.
+pub(crate) struct House {
+    pub store: Store,
+    pub clock: VirtualClock,
+    pub dir: tempfile::TempDir,
+    pub master: String,
+}
+
+pub(crate) async fn house() -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let master = MasterKey::generate().unwrap().to_text().to_string();
+    let clock = VirtualClock::new(START);
+    let store = open(dir.path(), &master, &clock).await.unwrap();
+    House { store, clock, dir, master }
+}
+
+pub(crate) async fn open(dir: &Path, master: &str, clock: &VirtualClock) -> Result<Store, StoreError> {
+    let master = MasterKey::from_text(master).unwrap();
+    let ids = Arc::new(IdMaker::new(1));
+    Store::open(StoreConfig::in_dir(dir), master.content(), master.index(), Arc::new(clock.clone()), ids).await
+}
+
+impl House {
+    /// Closes the store and opens it again, as after a restart.
+    pub async fn again(&mut self) {
+        self.store.close().await.unwrap();
+        self.clock.advance(1);
+        self.store = open(self.dir.path(), &self.master, &self.clock).await.unwrap();
+    }
+
+    pub async fn take(&self, events: Vec<Event>) -> Kept {
+        self.store.intake(self.coming(Parsed::Events(events))).await.unwrap()
+    }
+
+    pub fn coming(&self, parsed: Parsed) -> Intake {
+        Intake { workspace: WS, channel: CHANNEL, at: self.clock.now(), raw: b"{\"raw\":\"Zwetschgendatschi\"}".to_vec(), parsed }
+    }
+
+    pub fn id(&self) -> Id {
+        self.store.ids.next(self.clock.now())
+    }
+}
+
+pub(crate) fn message(from: &str, key: &str, text: &str) -> Event {
+    Event {
+        dedupe_key: key.into(),
+        account: None,
+        thread: Some(from.into()),
+        sender: Some(Person { id: from.into(), name: Some("Wilhelmine Quastenflosser".into()), ..Person::default() }),
+        at: START - 5_000,
+        trigger: true,
+        body: EventBody::Message(Message { id: Some(format!("wamid.{key}")), ..Message::text(text) }),
+        extra: None,
+    }
+}
+
+/// The decision that ends an event with one run and one reply that is leaving.
+pub(crate) fn answer(house: &House, event: &KeptEvent, text: &str) -> Decide {
+    let run = house.id();
+    Decide {
+        workspace: event.workspace,
+        event: Some((event.id, event.webhook, EventEnd::by("done"))),
+        conversation: event.conversation.clone(),
+        runs: vec![RunWrite {
+            id: run,
+            event: event.id,
+            workflow: "abc123".into(),
+            state: RunState::Done,
+            until: None,
+            waiting: None,
+            reason: None,
+            entries: vec![
+                Entry::Started { workflow: "abc123".into(), plugins: vec![], event: event.id, at: START, seed: 7 },
+                Entry::Finished { result: json!({"said": text}), marked: true },
+            ],
+            first: true,
+        }],
+        sends: vec![NewSend {
+            id: house.id(),
+            run,
+            path: "1".into(),
+            n: 0,
+            key: format!("{:016x}{:016x}", event.id.0, run.0),
+            state: SendState::Sending,
+            due: house.clock.now(),
+            operation: Operation::Send(Message::text(text)),
+            marked: true,
+        }],
+        ..Decide::default()
+    }
+}

@@ -1,0 +1,90 @@
+//! The writer: many in one commit, one bad among them, a wrong key.
+
+use pointsman_core::id::Id;
+use pointsman_vault::MasterKey;
+
+use super::intake::futures_join;
+use super::{WS, answer, house, message, open};
+use crate::{Parsed, StoreError};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_at_once_take_far_fewer_commits() {
+    let house = house().await;
+    house.take((0..200).map(|n| message(&format!("c{n}"), &format!("first{n}"), "x")).collect()).await;
+    let before = house.store.stats();
+    let coming: Vec<_> =
+        (0..200).map(|n| house.coming(Parsed::Events(vec![message(&format!("c{n}"), &format!("m{n}"), "x")]))).collect();
+    let kept = futures_join(coming.into_iter().map(|c| house.store.intake(c))).await;
+    assert!(kept.iter().all(|k| k.events.len() == 1));
+    let after = house.store.stats();
+    assert_eq!(after.operations - before.operations, 200);
+    assert!(after.commits - before.commits <= 40, "{} commits", after.commits - before.commits);
+    assert_eq!(house.store.open_events(Id(0), 1_000).await.unwrap().len(), 400);
+}
+
+#[tokio::test]
+async fn one_bad_operation_does_not_fail_the_others() {
+    let house = house().await;
+    let kept = house.take(vec![message("1", "a", "x"), message("2", "b", "x"), message("3", "c", "x")]).await;
+    let taken = answer(&house, &kept.events[0], "first");
+    house.store.decide(taken.clone()).await.unwrap();
+    // The same run and send again: a key that is taken. Around it, good ones.
+    let (one, bad, two) = tokio::join!(
+        house.store.decide(answer(&house, &kept.events[1], "one")),
+        house.store.decide(taken),
+        house.store.decide(answer(&house, &kept.events[2], "two")),
+    );
+    one.unwrap();
+    two.unwrap();
+    assert!(matches!(bad, Err(StoreError::Taken(_))), "{bad:?}");
+    assert_eq!(house.store.stats().repeats, 1, "they were in one batch");
+    assert!(house.store.open_events(Id(0), 10).await.unwrap().is_empty());
+    assert_eq!(house.store.open_sends().await.unwrap().len(), 3);
+    // The failed commit left no link in the timeline of its conversation.
+    let conversation = kept.events[0].conversation.clone().unwrap();
+    assert_eq!(house.store.timeline(&conversation, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn another_master_key_is_refused_and_nothing_is_changed() {
+    let house = house().await;
+    house.take(vec![message("1", "a", "x")]).await;
+    house.store.close().await.unwrap();
+    let other = MasterKey::generate().unwrap().to_text().to_string();
+    assert_eq!(open(house.dir.path(), &other, &house.clock).await.err(), Some(StoreError::WrongKey));
+    let store = open(house.dir.path(), &house.master, &house.clock).await.unwrap();
+    assert_eq!(store.open_events(Id(0), 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let house = house().await;
+    house.store.close().await.unwrap();
+    let mut connection =
+        crate::database::open_keeper(&house.dir.path().join("pointsman.db"), crate::database::Kind::Data).await.unwrap();
+    sqlx::raw_sql("insert into schema_version(version) values (99)").execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let refused = open(house.dir.path(), &house.master, &house.clock).await.err();
+    assert!(matches!(refused, Some(StoreError::Newer { found: 99, .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_closed_store_answers_closed_and_loses_nothing() {
+    let mut house = house().await;
+    let kept = house.take(vec![message("1", "a", "x")]).await;
+    house.store.close().await.unwrap();
+    assert_eq!(house.store.intake(house.coming(Parsed::Unread)).await.err(), Some(StoreError::Closed));
+    house.again().await;
+    assert_eq!(house.store.event(WS, kept.events[0].id).await.unwrap().unwrap().id, kept.events[0].id);
+}
+
+#[tokio::test]
+async fn a_key_without_its_contact_does_no_harm() {
+    // A crash between the commit of the key and that of the data.
+    let mut house = house().await;
+    let name = pointsman_vault::KeyName { workspace: 1, kind: pointsman_vault::KeyKind::Contact, id: house.id().0 };
+    house.store.keys.make(name).await.unwrap();
+    house.again().await;
+    assert_eq!(house.take(vec![message("1", "a", "x")]).await.events.len(), 1);
+    assert!(house.store.books(WS).await.unwrap().balanced());
+}

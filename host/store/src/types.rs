@@ -1,0 +1,127 @@
+//! What goes into the store and comes out of it. All times are integers in milliseconds, all states small numbers; words
+//! are sealed before they reach a table.
+
+use std::path::{Path, PathBuf};
+
+use pointsman_core::failure::{Class, Failure};
+use serde::Serialize;
+
+mod decide;
+mod rows;
+mod send;
+mod webhook;
+
+pub use decide::*;
+pub use rows::*;
+pub use send::*;
+pub use webhook::*;
+
+pub use crate::conversation::ConversationRef;
+
+/// Where the two databases are, and how much is kept in memory.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The data: sealed, and worthless without the keys.
+    pub data: PathBuf,
+    /// The keys of contacts, days and channels. Never part of a backup of the data.
+    pub keys: PathBuf,
+    /// Conversations kept in memory, each with its unwrapped key.
+    pub conversations: usize,
+    /// Further unwrapped keys kept in memory.
+    pub key_cache: usize,
+    /// Read-only connections.
+    pub readers: u32,
+}
+
+impl StoreConfig {
+    /// The usual names in a directory.
+    #[must_use]
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { data: dir.join("pointsman.db"), keys: dir.join("keys.db"), conversations: 20_000, key_cache: 4_000, readers: 3 }
+    }
+}
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StoreError {
+    /// The key store was made under another master key.
+    #[error(
+        "the master key does not belong to this key store; give the key that `pointsman init` wrote, or restore the key store that goes with it"
+    )]
+    WrongKey,
+    /// The database was made by a newer version.
+    #[error("the database has schema {found}, this version knows up to {known}; upgrade pointsman")]
+    Newer {
+        /// In the file.
+        found: i64,
+        /// In this program.
+        known: i64,
+    },
+    /// No such row.
+    #[error("no such {0}")]
+    Missing(&'static str),
+    /// A unique key is in use.
+    #[error("{0} exists already")]
+    Taken(String),
+    /// The contact was erased: its key is gone and its words with it.
+    #[error("the contact was erased")]
+    Erased,
+    /// Sealed content does not open, or does not parse.
+    #[error("stored content cannot be read: {0}")]
+    Unreadable(String),
+    /// The disk or the database refuses; nothing was kept.
+    #[error("the database cannot write: {0}; look at free space and permissions")]
+    Disk(String),
+    /// Anything else that the database says.
+    #[error("database: {0}")]
+    Database(String),
+    /// The writer has ended (shutdown).
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongKey => "store.wrong_key",
+            Self::Newer { .. } => "store.newer",
+            Self::Missing(_) => "store.missing",
+            Self::Taken(_) => "store.taken",
+            Self::Erased => "store.erased",
+            Self::Unreadable(_) => "store.unreadable",
+            Self::Disk(_) => "store.disk",
+            Self::Database(_) => "store.database",
+            Self::Closed => "store.closed",
+        }
+    }
+
+    /// As people and journals see it.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let class = match self {
+            Self::Disk(_) | Self::Database(_) | Self::Closed => Class::Transient,
+            _ => Class::Permanent,
+        };
+        Failure::new(class, self.code(), self.to_string())
+    }
+}
+
+/// The store's result.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// What the writer has done since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Commits of the data.
+    pub commits: u64,
+    /// Operations that they held.
+    pub operations: u64,
+    /// Rows that they held.
+    pub rows: u64,
+    /// Commits of the key store.
+    pub key_commits: u64,
+    /// Batches that had to be repeated one operation at a time.
+    pub repeats: u64,
+}

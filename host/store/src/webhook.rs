@@ -1,0 +1,235 @@
+//! What comes in: kept in one commit with its events, then and only then acknowledged (invariant 1). Whether an event is
+//! new is decided inside that commit, by a keyed hash of its dedupe key.
+
+use std::sync::Arc;
+
+use pointsman_core::event::{Event, EventBody};
+use pointsman_core::failure::Failure;
+use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_vault::{Aad, DataKey};
+use sqlx::Row as _;
+
+use crate::Store;
+use crate::conversation::ConversationRef;
+use crate::fault::meaning;
+use crate::keys::{Sealer, unreadable};
+use crate::op::{EventRow, IntakeRows, Link, Op, domain};
+use crate::sheet::{Sheet, row};
+use crate::types::{EventState, Intake, Kept, KeptEvent, Parsed, Result, UnreadWebhook, WebhookState};
+
+/// Length of a span of dedupe hashes: the present one and two before it are looked at, so 8 to 12 days.
+pub(crate) const SPAN: i64 = 4 * 86_400_000;
+
+/// A webhook on its way in.
+struct Coming<'a> {
+    ws: WorkspaceId,
+    channel: Id,
+    at: i64,
+    id: Id,
+    raw: &'a [u8],
+    sheet: Sheet,
+}
+
+impl Store {
+    /// Keeps a webhook and its events. When this returns, they are on disk.
+    pub async fn intake(&self, intake: Intake) -> Result<Kept> {
+        let id = self.ids.next(self.clock.now());
+        let Intake { workspace: ws, channel, at, raw, parsed } = intake;
+        self.keep(Coming { ws, channel, at, id, raw: &raw, sheet: Sheet::Webhook }, parsed).await
+    }
+
+    /// Takes in what [`Store::unread`] gave, now that it is parsed. Its raw body is sealed anew, for those who are in it.
+    pub async fn normalize(&self, webhook: UnreadWebhook, parsed: Parsed) -> Result<Kept> {
+        let UnreadWebhook { workspace: ws, id, channel, at, raw } = webhook;
+        self.keep(Coming { ws, channel, at, id, raw: &raw, sheet: Sheet::WebhookRead }, parsed).await
+    }
+
+    async fn keep(&self, coming: Coming<'_>, parsed: Parsed) -> Result<Kept> {
+        let Coming { ws, channel, id, sheet, .. } = coming;
+        // Ids and hashes are of the present, also for what came in long ago and is read only now.
+        let now = self.clock.now();
+        let mut op = Op::default();
+        let mut kept = Vec::new();
+        let mut rows = Vec::new();
+        let mut owners: Vec<Arc<ConversationRef>> = Vec::new();
+        let mut fixed = None;
+        let mut failure = None;
+        match parsed {
+            Parsed::Unread => fixed = Some((WebhookState::Unread, None)),
+            Parsed::Parked(why) => {
+                fixed = Some((WebhookState::Parked, None));
+                failure = Some(why);
+            }
+            Parsed::Events(events) => {
+                for event in events {
+                    let conversation = self.place(ws, channel, &event, now).await?;
+                    let event_id = self.ids.next(now);
+                    rows.push(self.event_row(&coming, event_id, &event, conversation.as_ref()).await?);
+                    if let Some(c) = conversation.as_ref().filter(|c| !owners.iter().any(|o| o.contact == c.contact)) {
+                        owners.push(c.clone());
+                    }
+                    kept.push((event_id, conversation, event));
+                }
+            }
+        }
+        for birth in kept.iter().filter_map(|k| k.1.as_ref()).flat_map(|c| c.births()) {
+            if !op.births.iter().any(|b| b.id == birth.id) {
+                op.births.push(birth);
+            }
+        }
+        let raw = self.seal_raw(ws, id, &owners, coming.raw).await?;
+        let why = match &failure {
+            Some(failure) => Some(self.keys.day(ws.0, id.made_at()).await?.seal_json(ws.0, "webhook.why", id.0, failure)?),
+            None => None,
+        };
+        let webhook = row![ws, id, channel, failure.as_ref().map(|f| f.code.clone()), why, pack_owners(&owners), raw];
+        if sheet == Sheet::WebhookRead {
+            op.claims.push((domain::WEBHOOK, id.0));
+        }
+        op.intake = Some(IntakeRows { ws: ws.0, span: now.div_euclid(SPAN), sheet, webhook, fixed, events: rows });
+        let new = self.writer.commit(op).await?;
+
+        let mut answer = Kept::default();
+        let stored = new.is_empty() || new.contains(&true) || sheet == Sheet::WebhookRead;
+        answer.webhook = stored.then_some(id);
+        for ((event_id, conversation, event), new) in kept.into_iter().zip(new) {
+            let ignored = matches!(event.body, EventBody::Ignored(_));
+            match (new, ignored) {
+                (false, _) => answer.duplicates += 1,
+                (true, true) => {}
+                (true, false) => answer.events.push(KeptEvent {
+                    workspace: ws,
+                    id: event_id,
+                    webhook: id,
+                    channel,
+                    at: event_id.made_at(),
+                    state: EventState::New,
+                    rule: None,
+                    conversation,
+                    event: Arc::new(event),
+                }),
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn event_row(&self, c: &Coming<'_>, id: Id, event: &Event, to: Option<&Arc<ConversationRef>>) -> Result<EventRow> {
+        let sealer = self.sealer(c.ws, to, id).await?;
+        let body = sealer.seal_json(c.ws.0, "event", id.0, event)?;
+        let ignored = matches!(event.body, EventBody::Ignored(_));
+        let (state, rule) = if ignored { (EventState::Ended, Some("ignored")) } else { (EventState::New, None) };
+        let conversation = to.map_or(0, |c| c.id.0);
+        let wrote = matches!(event.body, EventBody::Message(_) | EventBody::Interaction(_))
+            && event.sender.as_ref().is_none_or(|s| !s.automated);
+        let link = to.filter(|_| !ignored).map(|conversation| Link {
+            conversation: conversation.clone(),
+            id: id.0,
+            at: c.at,
+            // A provider's clock that runs ahead must not hold the window open for ever.
+            inbound: if wrote { event.at.min(c.at) } else { 0 },
+        });
+        Ok(EventRow {
+            h: self.index.lookup_parts(c.ws.0, "dedupe", &[&c.channel.to_string(), &event.dedupe_key]),
+            id: id.0,
+            ignored,
+            args: row![c.ws, id, c.id, c.channel, conversation, kind(event), state as i64, rule, body],
+            link,
+        })
+    }
+
+    /// What seals a row: the contact's key, or the key of the day on which the row was made.
+    pub(crate) async fn sealer(&self, ws: WorkspaceId, to: Option<&Arc<ConversationRef>>, row: Id) -> Result<Sealer> {
+        match to {
+            Some(conversation) => conversation.sealer(),
+            None => self.keys.day(ws.0, row.made_at()).await,
+        }
+    }
+
+    /// Seals a raw payload with a key of all contacts in it, so that the death of one is enough.
+    async fn seal_raw(&self, ws: WorkspaceId, id: Id, owners: &[Arc<ConversationRef>], raw: &[u8]) -> Result<Vec<u8>> {
+        match owners {
+            [] => self.keys.day(ws.0, id.made_at()).await?.seal(ws.0, "webhook", id.0, raw),
+            [one] => one.sealer()?.seal(ws.0, "webhook", id.0, raw),
+            many => {
+                let sealers = many.iter().map(|c| c.sealer()).collect::<Result<Vec<_>>>()?;
+                let key = joint(&sealers)?;
+                key.seal(&Aad { workspace: ws.0, table: "webhook", row: id.0, owner: 0 }, raw).map_err(unreadable)
+            }
+        }
+    }
+
+    /// The raw body of a webhook, as long as all keys that seal it live.
+    pub async fn raw(&self, ws: WorkspaceId, id: Id) -> Result<Option<Vec<u8>>> {
+        let query = sqlx::query("select owners,raw from webhook where ws=? and id=?").bind(ws.0).bind(id.0);
+        let Some(found) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
+        let Some(raw) = found.try_get::<Option<Vec<u8>>, _>(1).map_err(|e| meaning(&e))? else { return Ok(None) };
+        let owners = unpack_owners(&found.try_get::<Vec<u8>, _>(0).map_err(|e| meaning(&e))?);
+        self.open_raw(ws, id, &owners, &raw).await.map(Some)
+    }
+
+    async fn open_raw(&self, ws: WorkspaceId, id: Id, owners: &[i64], raw: &[u8]) -> Result<Vec<u8>> {
+        let mut sealers = Vec::with_capacity(owners.len());
+        for owner in owners {
+            sealers.push(Sealer { key: self.keys.contact(ws.0, *owner).await?, owner: *owner });
+        }
+        match sealers.as_slice() {
+            [] => self.keys.day(ws.0, id.made_at()).await?.open(ws.0, "webhook", id.0, raw),
+            [one] => one.open(ws.0, "webhook", id.0, raw),
+            many => {
+                let aad = Aad { workspace: ws.0, table: "webhook", row: id.0, owner: 0 };
+                Ok(joint(many)?.open(&aad, raw).map_err(unreadable)?.to_vec())
+            }
+        }
+    }
+
+    /// Webhooks that were kept without being parsed, oldest first.
+    pub async fn unread(&self, limit: usize) -> Result<Vec<UnreadWebhook>> {
+        let query = sqlx::query("select ws,id,channel,raw from webhook where state=1 order by id limit ?").bind(limit as i64);
+        let mut list = Vec::new();
+        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
+            let get = |n: usize| row.try_get::<i64, _>(n).map(Id).map_err(|e| meaning(&e));
+            let (workspace, id) = (get(0)?, get(1)?);
+            let sealed: Vec<u8> = row.try_get(3).map_err(|e| meaning(&e))?;
+            let raw = self.open_raw(workspace, id, &[], &sealed).await?;
+            list.push(UnreadWebhook { workspace, id, channel: get(2)?, at: id.made_at(), raw });
+        }
+        Ok(list)
+    }
+
+    /// Why a webhook was parked.
+    pub(crate) async fn webhook_reason(&self, ws: WorkspaceId, id: Id, why: &[u8]) -> Result<Failure> {
+        self.keys.day(ws.0, id.made_at()).await?.open_json(ws.0, "webhook.why", id.0, why)
+    }
+}
+
+fn joint(sealers: &[Sealer]) -> Result<DataKey> {
+    let keys: Vec<&DataKey> = sealers.iter().map(|s| &s.key).collect();
+    DataKey::joint(&keys).map_err(unreadable)
+}
+
+fn pack_owners(owners: &[Arc<ConversationRef>]) -> Vec<u8> {
+    owners.iter().flat_map(|c| c.contact.0.to_be_bytes()).collect()
+}
+
+fn unpack_owners(stored: &[u8]) -> Vec<i64> {
+    stored.chunks_exact(8).filter_map(|c| c.try_into().ok()).map(i64::from_be_bytes).collect()
+}
+
+/// The kind in a plain column: a word of ours, whatever a plugin writes.
+fn kind(event: &Event) -> &'static str {
+    match &event.body {
+        EventBody::Message(_) => "message",
+        EventBody::MessageEdit(_) => "message_edit",
+        EventBody::MessageDelete(_) => "message_delete",
+        EventBody::Reaction(_) => "reaction",
+        EventBody::Interaction(_) => "interaction",
+        EventBody::Echo(_) => "echo",
+        EventBody::Status(_) => "status",
+        EventBody::Comment(_) => "comment",
+        EventBody::CommentEdit(_) => "comment_edit",
+        EventBody::CommentDelete(_) => "comment_delete",
+        EventBody::Review(_) => "review",
+        EventBody::Other(_) => "other",
+        EventBody::Ignored(_) => "ignored",
+    }
+}

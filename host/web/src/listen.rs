@@ -1,0 +1,125 @@
+//! Takes connections and ends them. The attacks that stop here: a client that sends its headers for ever (a deadline), one
+//! that opens connections for ever (a cap: the next one waits in the kernel's queue), headers without end (a buffer's size).
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+/// Bytes of a request's line and headers together.
+const HEAD: usize = 64 << 10;
+
+/// How long to rest when the system has no descriptors left.
+const REST: Duration = Duration::from_millis(50);
+
+/// What a port grants its clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Connections at once.
+    pub connections: u32,
+    /// How long the headers of a request may take, counted from the moment the connection is free for it. It is also how
+    /// long a connection may lie idle between two requests.
+    pub head: Duration,
+    /// How long requests under way may take after closing time.
+    pub drain: Duration,
+}
+
+impl Patience {
+    /// For a port with `connections` at once.
+    pub(crate) const fn with(connections: u32) -> Self {
+        Self { connections, head: Duration::from_secs(5), drain: Duration::from_secs(10) }
+    }
+}
+
+/// Waits until it is time to close. A sender that is gone means the same.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|now| *now).await;
+}
+
+/// Serves until `closing` turns true, then lets what is under way end.
+pub(crate) async fn serve<A, F, B>(
+    listener: TcpListener,
+    patience: Patience,
+    mut closing: watch::Receiver<bool>,
+    answer: A,
+) -> io::Result<()>
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let places = Arc::new(Semaphore::new(patience.connections as usize));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(HEAD);
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((place, listener.accept().await))
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next?,
+            () = closed(&mut closing) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // One client that left early is nothing; no descriptors left is, and passes when others end.
+                if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(REST).await;
+                }
+                continue;
+            }
+        };
+        let (http, answer, closing) = (http.clone(), answer.clone(), closing.clone());
+        tokio::spawn(async move {
+            connection(&http, stream, closing, answer).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    // All places free again: everybody is served.
+    if tokio::time::timeout(patience.drain, places.acquire_many(patience.connections)).await.is_err() {
+        tracing::warn!("requests under way were cut at closing time");
+    }
+    Ok(())
+}
+
+async fn connection<A, F, B>(http: &http1::Builder, stream: TcpStream, mut closing: watch::Receiver<bool>, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    // Answers are small and whole; waiting for more bytes would only delay them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let answered = answer(request);
+        async { Ok::<_, Infallible>(answered.await) }
+    });
+    let mut served = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = closed(&mut closing) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

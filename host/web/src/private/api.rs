@@ -1,0 +1,86 @@
+//! `/api/v1`: questions to the house, answered as JSON. Nothing here changes anything.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Room;
+use super::problem::Problem;
+use crate::ports::Question;
+
+type Answer = Result<Json<Value>, Problem>;
+type Asked = State<Arc<Room>>;
+
+/// Rows in a list, unless asked for another number.
+const ROWS: u32 = 50;
+/// Rows in a list at most.
+const MOST: u32 = 200;
+
+pub(super) fn router() -> Router<Arc<Room>> {
+    Router::new()
+        .route("/api/v1/runs", get(runs))
+        .route("/api/v1/runs/{id}", get(run))
+        .route("/api/v1/conversations", get(conversations))
+        .route("/api/v1/conversations/{id}/messages", get(messages))
+        .route("/api/v1/books", get(books))
+        .route("/api/v1/parked", get(parked))
+        .route("/api/v1/channels", get(channels))
+        .route("/api/v1/workflows", get(workflows))
+}
+
+/// What a list may be asked for.
+#[derive(Debug, Deserialize)]
+struct Asking {
+    limit: Option<String>,
+    conversation: Option<String>,
+}
+
+impl Asking {
+    fn rows(&self) -> Result<u32, Problem> {
+        let Some(limit) = &self.limit else { return Ok(ROWS) };
+        let rows = limit.parse().ok().filter(|rows| (1..=MOST).contains(rows));
+        rows.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "limit.invalid", format!("limit is a number from 1 to {MOST}")))
+    }
+}
+
+async fn ask(room: &Room, question: Question) -> Answer {
+    Ok(Json(room.house.ask(question).await?))
+}
+
+async fn runs(State(room): Asked, Query(asking): Query<Asking>) -> Answer {
+    let limit = asking.rows()?;
+    ask(&room, Question::Runs { conversation: asking.conversation, limit }).await
+}
+
+async fn run(State(room): Asked, Path(id): Path<String>) -> Answer {
+    ask(&room, Question::Run(id)).await
+}
+
+async fn conversations(State(room): Asked, Query(asking): Query<Asking>) -> Answer {
+    ask(&room, Question::Conversations { limit: asking.rows()? }).await
+}
+
+async fn messages(State(room): Asked, Path(conversation): Path<String>, Query(asking): Query<Asking>) -> Answer {
+    ask(&room, Question::Messages { conversation, limit: asking.rows()? }).await
+}
+
+async fn books(State(room): Asked) -> Answer {
+    ask(&room, Question::Books).await
+}
+
+async fn parked(State(room): Asked) -> Answer {
+    ask(&room, Question::Parked).await
+}
+
+async fn channels(State(room): Asked) -> Answer {
+    ask(&room, Question::Channels).await
+}
+
+async fn workflows(State(room): Asked) -> Answer {
+    ask(&room, Question::Workflows).await
+}

@@ -1,0 +1,66 @@
+//! `cargo xtask <verb>`: everything that is done with this checkout besides running the product. Each verb does its own set-up.
+
+mod checks;
+mod closing;
+mod demo;
+mod house;
+mod peers;
+mod plugins;
+mod tests;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const HELP: &str = "\
+cargo xtask <verb>
+
+  demo [args]      build everything and play the main job in a browser; args go to `pointsman demo`
+  test [filter]    build everything and run all tests, or those whose name contains the filter
+  ci               what must pass before a change goes in: format, lints, tests
+  plugins          build the bundled plugins into target/plugins
+  guests [dir..]   build the guests of the tests (or these crates) into target/guests
+  toolchain        print the variables with which a plain cargo builds plugins, for `eval \"$(cargo xtask toolchain)\"`
+  peers [args]     the side-by-side benchmark with Pointsman in it (`--checks`: its behaviour checks)
+
+Not there yet: bench, safety, fuzz, eval.
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    match run(&verb, &rest) {
+        Ok(code) => code,
+        Err(error) => {
+            house::tell(&format!("xtask {verb}: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &str, args: &[String]) -> Result<ExitCode> {
+    match verb {
+        "demo" => demo::run(args),
+        "test" => tests::run(args),
+        "ci" => checks::run(),
+        "plugins" => plugins::run(),
+        "guests" => plugins::run_guests(args),
+        "toolchain" => plugins::print_toolchain(),
+        "peers" => peers::run(args),
+        "bench" | "safety" | "fuzz" | "eval" => {
+            house::tell(&format!(
+                "`cargo xtask {verb}` does not exist yet; `cargo xtask test` runs everything there is to check, `cargo xtask peers` measures."
+            ));
+            Ok(ExitCode::from(2))
+        }
+        "" | "help" | "--help" | "-h" => {
+            house::tell(HELP);
+            Ok(ExitCode::from(if verb.is_empty() { 2 } else { 0 }))
+        }
+        other => {
+            house::tell(&format!("there is no verb `{other}`\n\n{HELP}"));
+            Ok(ExitCode::from(2))
+        }
+    }
+}

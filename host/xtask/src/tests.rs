@@ -1,0 +1,100 @@
+//! `cargo xtask test`: builds what the tests need, runs all of them, and ends with the runner's closing lines.
+//!
+//! By cargo-nextest where it is installed (each test in a process of its own), else by `cargo test`.
+
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+
+use crate::checks::plugins_manifest;
+use crate::closing::{Closing, Runner};
+use crate::house::{cargo, cargo_has, tell};
+use crate::plugins;
+
+/// Runs all tests, or those whose names contain one of `filter`.
+pub fn run(filter: &[String]) -> Result<ExitCode> {
+    plugins::build()?;
+    plugins::build_guests()?;
+    let main = if cargo_has("nextest") { Runner::Nextest } else { Runner::CargoTest };
+    let mut all = Vec::new();
+
+    let mut command = cargo();
+    runner(&mut command, main).arg("--manifest-path").arg(plugins_manifest()).args(named(filter));
+    all.push(watch("plugins, natively", main, &mut command)?);
+    if main == Runner::Nextest {
+        // It leaves out the examples in the documentation.
+        let mut command = cargo();
+        command.args(["test", "--workspace", "--doc", "--no-fail-fast"]).args(named(filter));
+        all.push(watch("examples in the documentation", Runner::CargoTest, &mut command)?);
+    }
+    let mut command = cargo();
+    runner(&mut command, main).args(named(filter));
+    all.push(watch("the house", main, &mut command)?);
+
+    tell("");
+    let mut failed = false;
+    for part in &all {
+        for line in part.closing.lines() {
+            tell(&format!("{}: {line}", part.name));
+        }
+        failed |= !part.succeeded;
+    }
+    let sum = all.iter().fold(Closing::default(), |sum, part| sum.and(&part.closing));
+    if sum.ran() == 0 {
+        tell(&format!("no test ran {}", filter.join(" ")));
+        failed = true;
+    }
+    tell(&sum.sentence(failed));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn runner(command: &mut Command, runner: Runner) -> &mut Command {
+    match runner {
+        Runner::Nextest => command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]),
+        Runner::CargoTest => command.args(["test", "--workspace", "--no-fail-fast"]),
+    }
+}
+
+/// The filter as both runners take it: after `--`, any number of parts of names.
+fn named(filter: &[String]) -> impl Iterator<Item = &str> {
+    let start = if filter.is_empty() { None } else { Some("--") };
+    start.into_iter().chain(filter.iter().map(String::as_str))
+}
+
+/// How one run of a runner ended.
+struct Part {
+    name: &'static str,
+    succeeded: bool,
+    closing: Closing,
+}
+
+/// Runs a test runner, passes on what it prints as it comes, and reads the closing lines in it.
+fn watch(name: &'static str, runner: Runner, command: &mut Command) -> Result<Part> {
+    tell(&format!("== tests: {name}"));
+    if std::io::stderr().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run cargo")?;
+    let closing = Mutex::new(Closing::default());
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        scope.spawn(|| out.map(|from| pass_on(from, std::io::stdout(), runner, &closing)));
+        scope.spawn(|| err.map(|from| pass_on(from, std::io::stderr(), runner, &closing)));
+    });
+    let status = child.wait().context("cannot wait for cargo")?;
+    let closing = closing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Part { name, succeeded: status.success(), closing })
+}
+
+fn pass_on(from: impl Read, mut to: impl Write, runner: Runner, closing: &Mutex<Closing>) {
+    for line in BufReader::new(from).split(b'\n') {
+        let Ok(mut line) = line else { return };
+        closing.lock().unwrap_or_else(PoisonError::into_inner).see(runner, &String::from_utf8_lossy(&line));
+        line.push(b'\n');
+        // A reader that went away is no reason to stop the tests.
+        let _ = to.write_all(&line);
+    }
+}

@@ -1,0 +1,169 @@
+//! kill -9, for real: the binary is ended by SIGKILL at a named point between any two stages, started again, and judged by
+//! the emulator's own list, the acknowledgements that the sender saw, and the books.
+
+use std::time::Duration;
+
+use pointsman_emulator::WhatsappConfig;
+
+use crate::flow::conversation::SHOP;
+use crate::support::{ANA, Process, Site, eventually};
+
+/// Sends one message to a host that dies at `point`; starts it again; gives the number of acknowledgements and the site.
+async fn die_at(point: &str, emulator: WhatsappConfig) -> (bool, Site, Process) {
+    let site = Site::with(&[SHOP], emulator).await;
+    let mut process = site.serve(&[("POINTSMAN_KILL_AT", point)]);
+    let said = site.emulator.say(ANA, "Ana", "order").await;
+    let acknowledged = matches!(said, Ok((_, 200)));
+    assert_eq!(process.died().await, Some(9), "ended by SIGKILL at {point}");
+    let process = site.serve(&[]);
+    (acknowledged, site, process)
+}
+
+async fn settled(site: &Site, process: Process, wait: Duration) -> serde_json::Value {
+    let deadline = std::time::Instant::now() + wait;
+    loop {
+        let (_, books) = crate::support::get(&process.private, "/api/v1/books").await;
+        let books: serde_json::Value = serde_json::from_str(&books).unwrap();
+        let open = books["open"].as_array().map_or(1, Vec::len);
+        if open == 0 || std::time::Instant::now() > deadline {
+            process.stop();
+            return site.books();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How often each step's result stands in the journals.
+fn step_results(site: &Site) -> Vec<usize> {
+    let runs = site.done(&["run", "list"]);
+    let mut counts = Vec::new();
+    for run in runs.as_array().unwrap() {
+        let shown = site.done(&["run", "show", run["id"].as_str().unwrap(), "--steps"]);
+        let mut paths: Vec<String> = shown["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|s| s["entry"] == "step_done")
+            .map(|s| s["path"].as_str().unwrap().to_owned())
+            .collect();
+        let all = paths.len();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(all, paths.len(), "a step result is recorded twice: {shown}");
+        counts.push(all);
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_commit_nothing_is_acknowledged_and_nothing_is_left() {
+    let (acknowledged, site, process) = die_at("keep.before", WhatsappConfig::default()).await;
+    assert!(!acknowledged, "no 200 before it is on disk");
+    assert_eq!(site.emulator.say(ANA, "Ana", "order").await.unwrap().1, 200, "the provider delivers it again");
+    site.taken(1).await;
+    let books = settled(&site, process, Duration::from_secs(5)).await;
+    assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&1.into(), &1.into()), "{books}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_runs_once_wherever_the_host_dies_before_anything_left() {
+    for point in ["keep.after", "decide.before"] {
+        let (_, site, process) = die_at(point, WhatsappConfig::default()).await;
+        site.taken(1).await;
+        let books = settled(&site, process, Duration::from_secs(5)).await;
+        assert_eq!(site.emulator.calls().len(), 1, "{point}: sent once");
+        assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&1.into(), &1.into()), "{point}: {books}");
+        assert_eq!(step_results(&site).len(), 1, "{point}: one run");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_flight_is_unknown_and_is_sent_after_the_time_to_settle() {
+    for point in ["decide.after", "send.before"] {
+        let (acknowledged, site, process) = die_at(point, WhatsappConfig::default()).await;
+        assert!(acknowledged, "{point}");
+        let (_, books) = crate::support::get(&process.private, "/api/v1/books").await;
+        let books: serde_json::Value = serde_json::from_str(&books).unwrap();
+        assert_eq!(books["sends"]["unknown"], 1, "{point}: {books}");
+        eventually_long(&site, 1).await;
+        let books = settled(&site, process, Duration::from_secs(5)).await;
+        assert_eq!(books["sends"]["sent"], 1, "{point}: {books}");
+        assert_eq!(site.emulator.taken().len(), 1);
+        assert_eq!(step_results(&site).len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_provider_took_before_the_host_died_is_settled_by_its_status_and_not_sent_again() {
+    for point in ["send.answered", "outcome.before"] {
+        let (_, site, process) = die_at(point, WhatsappConfig::default()).await;
+        let sent = site.taken(1).await.remove(0);
+        // The status reaches the host that was started again.
+        let status = site.emulator.status(sent.id.as_deref().unwrap(), ANA, "delivered", sent.key.as_deref()).await.unwrap();
+        assert_eq!(status, 200);
+        let books = settled(&site, process, Duration::from_secs(5)).await;
+        assert_eq!(books["sends"]["delivered"], 1, "{point}: {books}");
+        assert_eq!(site.emulator.calls().len(), 1, "{point}: sent once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_last_commit_there_is_nothing_left_to_do() {
+    let (acknowledged, site, process) = die_at("outcome.after", WhatsappConfig::default()).await;
+    assert!(acknowledged);
+    let books = settled(&site, process, Duration::from_secs(5)).await;
+    assert_eq!((&books["sends"]["sent"], site.emulator.calls().len()), (&1.into(), 1), "{books}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_and_killed_at_random_nothing_acknowledged_is_lost() {
+    let site =
+        Site::with(&[SHOP], WhatsappConfig { statuses: vec!["sent"], delay: Duration::from_millis(30), ..Default::default() })
+            .await;
+    let mut process = site.serve(&[]);
+    let mut acknowledged = Vec::new();
+    for round in 0..4u32 {
+        let mut saying = Vec::new();
+        for n in 0..40u32 {
+            let emulator = site.emulator.clone();
+            saying.push(tokio::spawn(async move {
+                let text = format!("m-{round}-{n}");
+                tokio::time::sleep(Duration::from_millis(u64::from(n * 5))).await;
+                (text.clone(), matches!(emulator.say(&format!("1555020{n:04}"), "C", &text).await, Ok((_, 200))))
+            }));
+        }
+        tokio::time::sleep(Duration::from_millis(u64::from(60 + round * 45))).await;
+        process.kill();
+        for said in saying {
+            let (text, ok) = said.await.unwrap();
+            if ok {
+                acknowledged.push(text);
+            }
+        }
+        process = site.serve(&[]);
+    }
+    assert!(acknowledged.len() > 20, "the load got through: {}", acknowledged.len());
+    let missing = || -> Vec<String> {
+        let said: Vec<String> = site.emulator.taken().iter().filter_map(|s| s.text().map(str::to_owned)).collect();
+        acknowledged.iter().filter(|a| !said.contains(&format!("You said: {a}"))).cloned().collect()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !missing().is_empty() && std::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(missing(), Vec::<String>::new(), "acknowledged and never answered");
+    let books = settled(&site, process, Duration::from_secs(40)).await;
+    assert!(books["unexplained"].as_array().unwrap().is_empty(), "{books}");
+    step_results(&site);
+}
+
+/// The time to settle is half a minute of real time for the real binary.
+async fn eventually_long(site: &Site, count: usize) {
+    for _ in 0..500 {
+        if site.emulator.taken().len() >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    eventually("the send after the time to settle", || (site.emulator.taken().len() >= count).then_some(())).await;
+}

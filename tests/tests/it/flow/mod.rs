@@ -1,0 +1,8 @@
+//! The line on real input: a signed webhook in, a reply out, and everything around it that a provider or an operator would
+//! notice.
+
+mod channels;
+pub mod conversation;
+mod intake;
+mod outbox;
+mod workflows;

@@ -1,0 +1,122 @@
+//! `check` and `publish`: mistakes are told with file, line and column, and a broken workflow does not stop the others.
+
+use serde_json::Value;
+
+use super::conversation::SHOP;
+use crate::support::{ANA, Site};
+
+/// Each mistake, and where and how it must be told: code, file, line, column.
+const MISTAKES: &[(&str, &str, &[(&str, &str)], (&str, &str, u64, u64))] = &[
+    ("syntax", "name: x\non: { message: {} }\nsteps:\n  - reply: \"open\n", &[], ("workflow.yaml", "workflow.yaml", 5, 0)),
+    ("verb", "name: x\non:\n  message: {}\nsteps:\n  - replly: hello\n", &[], ("workflow.unknown_verb", "workflow.yaml", 5, 5)),
+    (
+        "plugin",
+        "name: x\non:\n  message: {}\nsteps:\n  - use: keywrd\n",
+        &[],
+        ("workflow.unknown_plugin", "workflow.yaml", 5, 10),
+    ),
+    (
+        "expression",
+        "name: x\non:\n  message: {}\nsteps:\n  - if: event.text ==\n    reply: hi\n",
+        &[],
+        ("expr.syntax", "workflow.yaml", 5, 22),
+    ),
+    (
+        "interpolation",
+        "name: x\non:\n  message: {}\nsteps:\n  - reply: \"hi ${event.text +}\"\n",
+        &[],
+        ("expr.syntax", "workflow.yaml", 5, 30),
+    ),
+    (
+        "script",
+        "name: x\non:\n  message: {}\nsteps:\n  - script: a.rhai\n",
+        &[("a.rhai", "let a = 1;\nlet b = ;\n")],
+        ("script.syntax", "a.rhai", 2, 9),
+    ),
+    (
+        "missing",
+        "name: x\non:\n  message: {}\nsteps:\n  - script: none.rhai\n",
+        &[],
+        ("workflow.script_missing", "workflow.yaml", 5, 13),
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_each_mistake_with_file_line_and_column() {
+    let site = Site::new(&[]).await;
+    for (name, yaml, scripts, (code, file, line, column)) in MISTAKES {
+        let folder = site.dir.path().join(format!("check-{name}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("workflow.yaml"), yaml).unwrap();
+        for (script, text) in *scripts {
+            std::fs::write(folder.join(script), text).unwrap();
+        }
+        let output = site.cli(&["check", &folder.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = told["findings"].as_array().unwrap().iter().map(|f| &f["diagnostic"]).find(|d| d["code"] == *code);
+        let found = found.unwrap_or_else(|| panic!("{name}: no {code} in {told}"));
+        assert_eq!((found["file"].as_str(), found["line"].as_u64()), (Some(*file), Some(*line)), "{name}: {found}");
+        assert!(found["column"].as_u64().is_some_and(|c| c > 0 && (*column == 0 || c == *column)), "{name}: {found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_workflows_are_in_order() {
+    let site = Site::new(&[]).await;
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("workflows");
+    let told = site.done(&["check", &shipped.to_string_lossy()]);
+    assert_eq!(told["errors"], 0, "{told}");
+    assert_eq!(told["workflows"].as_array().unwrap().len(), 3);
+    site.done(&["publish", &shipped.to_string_lossy()]);
+    let host = site.host().await;
+    for text in ["When are you open?", "order 2 loaves and 1 cake, please", "this was terrible"] {
+        site.emulator.say(ANA, "Ana", text).await.unwrap();
+    }
+    site.taken(3).await;
+    let said = site.emulator.said_to(ANA);
+    assert!(said[0].contains("9 to 18"), "{said:?}");
+    assert!(said[1].contains("2 loaves, 1 cake") && said[1].contains("32.40"), "{said:?}");
+    assert!(said[2].contains("within the hour"), "{said:?}");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_workflow_does_not_stop_the_others() {
+    let site = Site::new(&[]).await;
+    site.write_workflow(SHOP.0, SHOP.1, SHOP.2);
+    site.write_workflow("broken", "name: broken\non:\n  message: {}\nsteps:\n  - nonsense: 1\n", &[]);
+    let output = site.cli(&["publish", &site.workflows().to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((told["published"].as_array().unwrap().len(), told["broken"].as_array().unwrap().len()), (1, 1), "{told}");
+    let host = site.host().await;
+    site.emulator.say(ANA, "Ana", "hello").await.unwrap();
+    site.taken(1).await;
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_whose_step_fails_is_parked_and_the_next_one_runs() {
+    let failing = (
+        "failing",
+        "name: failing\non:\n  message: {}\npriority: 9\nsteps:\n  - script: \"event.nothing.of.the.kind()\"\n",
+        &[][..],
+    );
+    let site = Site::new(&[failing, SHOP]).await;
+    let host = site.host().await;
+    site.emulator.say(ANA, "Ana", "hello").await.unwrap();
+    site.taken(1).await;
+    host.stop().await;
+    let books = site.books();
+    assert_eq!((&books["runs"]["failed"], &books["runs"]["done"]), (&1.into(), &1.into()), "{books}");
+    let parked = site.done(&["park", "list"]);
+    assert!(
+        parked
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|p| p["kind"] == "run" && p["code"].as_str().is_some_and(|c| c.starts_with("script."))),
+        "{parked}"
+    );
+}

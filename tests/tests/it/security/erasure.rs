@@ -1,0 +1,53 @@
+//! Erasing is the death of a key: what was kept of a contact cannot be opened any more, a copy of the data made before
+//! included.
+
+use crate::flow::conversation::SHOP;
+use crate::support::{ANA, Site};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_older_copy() {
+    let workspace = pointsman::wiring::FIRST_WORKSPACE;
+    let site = Site::new(&[SHOP]).await;
+    let host = site.host().await;
+    site.emulator.say(ANA, "Ana", "order bread").await.unwrap();
+    site.emulator.say("15550100002", "Ben", "order cake").await.unwrap();
+    site.taken(2).await;
+    host.idle().await;
+    let data = site.dir.path().join("data");
+    host.store().maintain().await.unwrap();
+    let copy: Vec<(std::path::PathBuf, Vec<u8>)> = site
+        .files()
+        .into_iter()
+        .filter(|(p, _)| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("pointsman.db")))
+        .collect();
+    assert!(!copy.is_empty());
+
+    let rows = host.store().conversations(workspace, 10).await.unwrap();
+    let ana = rows.iter().find(|c| c.contact.person.name.as_deref() == Some("Ana")).unwrap().conversation.clone();
+    let ben = rows.iter().find(|c| c.contact.person.name.as_deref() == Some("Ben")).unwrap().conversation.clone();
+    let (contact, conversation) = (ana.contact, ana.id);
+    drop(ana);
+    host.store().erase_contact(workspace, contact).await.unwrap();
+    host.stop().await;
+
+    // The copy of the data from before comes back in the place of today's.
+    for (path, bytes) in copy {
+        std::fs::write(path, bytes).unwrap();
+    }
+    for rest in ["pointsman.db-wal", "pointsman.db-shm"] {
+        let path = data.join(rest);
+        if path.exists() && rest.ends_with("-shm") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let store = pointsman::wiring::open_store(&site.config()).await.unwrap();
+    let opened = store.conversation(workspace, conversation).await;
+    let readable = match opened {
+        Ok(Some(c)) => store.timeline(&c, 10).await.is_ok_and(|items| !items.is_empty()),
+        _ => false,
+    };
+    assert!(!readable, "the erased contact's conversation opened from the older copy");
+    let ben = store.conversation(workspace, ben.id).await.unwrap().expect("Ben is still there");
+    assert!(!store.timeline(&ben, 10).await.unwrap().is_empty(), "others are untouched");
+    store.close().await.unwrap();
+}

@@ -1,0 +1,6 @@
+//! What must never happen: tokens or words in the clear, erased words that come back, a plugin or a script that reaches
+//! beyond its box.
+
+mod erasure;
+mod hostile;
+mod leaks;
