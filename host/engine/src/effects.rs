@@ -40,24 +40,25 @@ impl Carried {
             }
             Effect::Tag(tag) => {
                 if !view.conversation.tags.contains(tag) {
-                    view.conversation.tags.push(tag.clone());
+                    Arc::make_mut(&mut view.conversation).tags.push(tag.clone());
                     self.conversation_changed = true;
                 }
             }
             Effect::Untag(tag) => {
                 let before = view.conversation.tags.len();
-                view.conversation.tags.retain(|t| t != tag);
+                Arc::make_mut(&mut view.conversation).tags.retain(|t| t != tag);
                 self.conversation_changed |= view.conversation.tags.len() != before;
             }
             Effect::Assign(to) => {
-                view.conversation.assigned = Some(to.clone());
+                Arc::make_mut(&mut view.conversation).assigned = Some(to.clone());
                 self.conversation_changed = true;
             }
             Effect::Set { name, value } => {
-                if !view.contact.attributes.is_object() {
-                    view.contact.attributes = serde_json::Value::Object(serde_json::Map::new());
+                let contact = Arc::make_mut(&mut view.contact);
+                if !contact.attributes.is_object() {
+                    contact.attributes = serde_json::Value::Object(serde_json::Map::new());
                 }
-                if let Some(attributes) = view.contact.attributes.as_object_mut() {
+                if let Some(attributes) = contact.attributes.as_object_mut() {
                     attributes.insert(name.clone(), value.clone());
                 }
                 self.contact_changed = true;
@@ -110,8 +111,8 @@ impl Carried {
         decide.sends = self.sends;
         decide.notes = self.notes;
         decide.state = self.state;
-        decide.conversation_body = self.conversation_changed.then_some(view.conversation);
-        decide.contact_body = self.contact_changed.then_some(view.contact);
+        decide.conversation_body = self.conversation_changed.then(|| (*view.conversation).clone());
+        decide.contact_body = self.contact_changed.then(|| (*view.contact).clone());
         rows
     }
 }

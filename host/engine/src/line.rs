@@ -242,7 +242,7 @@ impl Engine {
         self.points.reach("decide.before");
         self.store.decide(decide).await?;
         if let Some(conversation) = conversation {
-            self.bodies.put(&conversation, body, contact);
+            self.bodies.put(&conversation, body.map(Arc::new), contact.map(Arc::new));
         }
         self.points.reach("decide.after");
         for send in sends {

@@ -59,61 +59,69 @@ impl Engine {
         let lane = send.conversation.as_ref().map_or(send.channel.0, |c| c.id.0);
         self.outbox.lanes.push(lane, send, move |send| {
             let engine = engine.clone();
-            async move {
-                let hold_until = engine.clock.now() + HOLD_AT_MOST;
-                let mut whole = Box::pin(engine.clone().deliver(send));
-                tokio::select! {
-                    () = &mut whole => {}
-                    () = engine.timers.until(hold_until) => {
-                        // It goes on by itself; the conversation's later sends need not wait for it any longer.
-                        tokio::spawn(whole);
-                    }
-                }
-            }
+            async move { engine.deliver(send).await }
         });
     }
 
-    /// The whole life of a send, from where its row says it stands to an end or a parking place.
-    async fn deliver(self, mut send: SendRow) {
+    /// A send, for as long as its conversation's later ones have to wait for it.
+    async fn deliver(&self, mut send: SendRow) {
         let Some(channel) = self.catalog.channel(send.channel) else {
             let reason = Failure::new(Class::Permanent, "channel.disconnected", "connect the channel again, then retry");
             self.write(&mut send, SendState::Parked, None, Some(reason)).await;
             return;
         };
-        loop {
-            match send.state {
-                SendState::Ready => {
-                    self.timers.until(send.due).await;
-                    send.attempt += 1;
-                    if !self.write(&mut send, SendState::Sending, None, None).await {
-                        return;
-                    }
-                }
-                SendState::Sending => {
-                    let Ok(slot) = self.outbox.slots.acquire().await else { return };
-                    let outcome = self.attempt(&channel, &send).await;
-                    drop(slot);
-                    self.points.reach("outcome.before");
-                    let now = self.clock.now();
-                    let next = outbox::after_attempt(outcome, send.attempt, now, &Policy::default(), self.spread(send.id));
-                    self.go_on(&mut send, next).await;
-                    self.points.reach("outcome.after");
-                }
-                SendState::Unknown => {
-                    let (settled, heard) = oneshot::channel();
-                    self.outbox.settling.lock().insert(send.id, settled);
-                    tokio::select! {
-                        // The row was written by whoever brought the news.
-                        _ = heard => return,
-                        () = self.timers.until(send.due) => {}
-                    }
-                    self.outbox.settling.lock().remove(&send.id);
-                    let next = outbox::settle(channel.on_unknown, self.clock.now());
-                    send.possible_duplicate = matches!(next, Next::Again { .. });
-                    self.go_on(&mut send, next).await;
-                }
-                _ => return,
+        let hold_until = self.clock.now() + HOLD_AT_MOST;
+        // The usual way: one attempt, and that is all.
+        while send.state == SendState::Sending || (send.state == SendState::Ready && send.due <= self.clock.now()) {
+            if !self.advance(&channel, &mut send).await {
+                return;
             }
+        }
+        let engine = self.clone();
+        let mut rest = Box::pin(async move { while engine.advance(&channel, &mut send).await {} });
+        tokio::select! {
+            () = &mut rest => {}
+            () = self.timers.until(hold_until) => {
+                // It goes on by itself; the conversation's later sends need not wait for it any longer.
+                tokio::spawn(rest);
+            }
+        }
+    }
+
+    /// One step in the life of a send, from where its row says it stands. False when there is nothing more to do.
+    async fn advance(&self, channel: &Channel, send: &mut SendRow) -> bool {
+        match send.state {
+            SendState::Ready => {
+                self.timers.until(send.due).await;
+                send.attempt += 1;
+                self.write(send, SendState::Sending, None, None).await
+            }
+            SendState::Sending => {
+                let Ok(slot) = self.outbox.slots.acquire().await else { return false };
+                let outcome = self.attempt(channel, send).await;
+                drop(slot);
+                self.points.reach("outcome.before");
+                let now = self.clock.now();
+                let next = outbox::after_attempt(outcome, send.attempt, now, &Policy::default(), self.spread(send.id));
+                self.go_on(send, next).await;
+                self.points.reach("outcome.after");
+                send.state.open()
+            }
+            SendState::Unknown => {
+                let (settled, heard) = oneshot::channel();
+                self.outbox.settling.lock().insert(send.id, settled);
+                tokio::select! {
+                    // The row was written by whoever brought the news.
+                    _ = heard => return false,
+                    () = self.timers.until(send.due) => {}
+                }
+                self.outbox.settling.lock().remove(&send.id);
+                let next = outbox::settle(channel.on_unknown, self.clock.now());
+                send.possible_duplicate = matches!(next, Next::Again { .. });
+                self.go_on(send, next).await;
+                send.state.open()
+            }
+            _ => false,
         }
     }
 

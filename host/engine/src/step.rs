@@ -18,10 +18,10 @@ use crate::Engine;
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     pub(crate) conversation_ref: Arc<ConversationRef>,
-    pub(crate) conversation: ConversationBody,
-    pub(crate) contact: ContactBody,
+    pub(crate) conversation: Arc<ConversationBody>,
+    pub(crate) contact: Arc<ContactBody>,
     /// The short word of its channel.
-    pub(crate) word: String,
+    pub(crate) word: Arc<str>,
 }
 
 impl View {
@@ -29,7 +29,7 @@ impl View {
     pub(crate) fn info(&self) -> ConversationInfo {
         ConversationInfo {
             id: self.conversation_ref.id.to_string(),
-            channel: self.word.clone(),
+            channel: self.word.to_string(),
             contact: Person { id: self.conversation_ref.thread.clone(), ..self.contact.person.clone() },
             tags: self.conversation.tags.clone(),
             attributes: self.contact.attributes.clone(),
@@ -43,8 +43,8 @@ impl View {
 /// [`Bodies::put`], so what stands here is what stands on disk.
 #[derive(Debug)]
 pub(crate) struct Bodies {
-    conversations: Cache<Id, ConversationBody>,
-    contacts: Cache<Id, ContactBody>,
+    conversations: Cache<Id, Arc<ConversationBody>>,
+    contacts: Cache<Id, Arc<ContactBody>>,
 }
 
 impl Bodies {
@@ -54,7 +54,12 @@ impl Bodies {
     }
 
     /// What was just committed.
-    pub(crate) fn put(&self, conversation: &ConversationRef, body: Option<ConversationBody>, contact: Option<ContactBody>) {
+    pub(crate) fn put(
+        &self,
+        conversation: &ConversationRef,
+        body: Option<Arc<ConversationBody>>,
+        contact: Option<Arc<ContactBody>>,
+    ) {
         if let Some(body) = body {
             self.conversations.insert(conversation.id, body);
         }
@@ -69,7 +74,7 @@ impl Engine {
         let body = match self.bodies.conversations.get(&conversation.id) {
             Some(body) => body,
             None => {
-                let body = self.store.conversation_body(conversation).await?;
+                let body = Arc::new(self.store.conversation_body(conversation).await?);
                 self.bodies.put(conversation, Some(body.clone()), None);
                 body
             }
@@ -77,12 +82,12 @@ impl Engine {
         let contact = match self.bodies.contacts.get(&conversation.contact) {
             Some(contact) => contact,
             None => {
-                let contact = self.store.contact_body(conversation).await?;
+                let contact = Arc::new(self.store.contact_body(conversation).await?);
                 self.bodies.put(conversation, None, Some(contact.clone()));
                 contact
             }
         };
-        Ok(View { conversation: body, contact, conversation_ref: Arc::clone(conversation), word: word.to_owned() })
+        Ok(View { conversation: body, contact, conversation_ref: Arc::clone(conversation), word: word.into() })
     }
 }
 
@@ -93,6 +98,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// A host for one call. The bodies are shared, not copied.
     pub(crate) fn new(engine: Engine, view: &View) -> Self {
         Self { engine, view: view.clone() }
     }

@@ -35,7 +35,10 @@ impl Timers {
             return;
         }
         let (wake, woken) = oneshot::channel();
-        self.waiting.lock().insert((moment, self.counter.fetch_add(1, Ordering::Relaxed)), wake);
+        let place = (moment, self.counter.fetch_add(1, Ordering::Relaxed));
+        self.waiting.lock().insert(place, wake);
+        // Whoever stops waiting before the moment takes his place out of the list.
+        let _left = Left { timers: self, place };
         // An error means that the house is closing: then nobody needs to wait any more.
         let _ = woken.await;
     }
@@ -67,6 +70,18 @@ impl Timers {
     }
 }
 
+/// Takes a place out of the list when its waiter is gone.
+struct Left<'a> {
+    timers: &'a Timers,
+    place: (Instant, u64),
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.timers.waiting.lock().remove(&self.place);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +100,9 @@ mod tests {
         clock.advance(1);
         assert_eq!(timers.beat(), 1);
         waiter.await.unwrap();
+
+        let waiting = tokio::time::timeout(Duration::from_millis(1), timers.until(i64::MAX));
+        assert!(waiting.await.is_err());
+        assert!(timers.waiting.lock().is_empty(), "who gave up is not remembered");
     }
 }

@@ -44,7 +44,7 @@ impl StepRunner for Sandbox {
         let engine = self.inner.loader.engine.clone();
         let run = Run { engine, plugin: Arc::clone(&plugin), source, call: for_guest(call), since };
         let ended = self.inner.guests.drive(async move {
-            let ended = run.to_end(warm, leg).await;
+            let ended = run.finish(warm, leg).await;
             drop(place);
             ended
         });
@@ -107,7 +107,7 @@ enum Place {
 
 impl Run {
     /// Runs it; gives back the guest if it may serve again.
-    async fn to_end(self, warm: Option<Instance>, leg: Leg) -> (StepEnd, Option<Instance>) {
+    async fn finish(self, warm: Option<Instance>, leg: Leg) -> (StepEnd, Option<Instance>) {
         let limits = leg.limits;
         let who = if self.source.is_some() { "the script" } else { self.plugin.manifest.id.as_str() };
         let mut place = Place::Gone;

@@ -9,6 +9,7 @@ pub use crate::bindings::step::pointsman::plugin::types::{
     Placement, Reaction, Refusal, Review, Status, Template,
 };
 
+#[expect(clippy::derivable_impls, reason = "the type is generated from the contract, so it cannot carry a derive of ours")]
 impl Default for Message {
     fn default() -> Self {
         Self { id: None, text: None, attachments: Vec::new(), choices: Vec::new(), reply_to: None, extra: None }

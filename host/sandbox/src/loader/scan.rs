@@ -160,11 +160,10 @@ impl Count {
             }
             Payload::TypeSection(s) => self.items(s.count())?,
             Payload::ImportSection(s) => self.items(s.count())?,
-            Payload::FunctionSection(s) => {
-                if u64::from(s.count()) > FUNCTIONS {
-                    return Err(refused(format!("has more than {FUNCTIONS} functions")));
-                }
+            Payload::FunctionSection(s) if u64::from(s.count()) > FUNCTIONS => {
+                return Err(refused(format!("has more than {FUNCTIONS} functions")));
             }
+            Payload::FunctionSection(_) => {}
             Payload::TagSection(s) => self.items(s.count())?,
             Payload::GlobalSection(s) => self.items(s.count())?,
             Payload::ExportSection(s) => self.items(s.count())?,

@@ -76,6 +76,11 @@ async fn drive(in_flight: u64, messages: u64, contacts: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn bulk() {
+    // "64,20000,1000" for one case of your own.
+    if let Ok(case) = std::env::var("BULK") {
+        let numbers: Vec<u64> = case.split(',').map(|n| n.parse().unwrap()).collect();
+        return drive(numbers[0], numbers[1], numbers[2]).await;
+    }
     for (in_flight, messages, contacts) in
         [(1, 1_000, 100), (8, 5_000, 100), (64, 20_000, 1_000), (64, 20_000, 20_000), (256, 20_000, 1_000)]
     {

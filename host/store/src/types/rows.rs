@@ -66,6 +66,7 @@ pub struct ConversationRow {
 
 /// Something in a conversation's timeline.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a page of them is short-lived, and most are events")]
 pub enum Item {
     /// That came in.
     Event(KeptEvent),

@@ -117,7 +117,7 @@ fn step(job: &Job, config: &Config, state: &State) -> Result<Turn, Failure> {
         Step::Send(body) => (HttpRequest::new(Method::Post, config.messages(&job.account)?).json(&body), false),
         Step::Upload(_, parts) => {
             let request = HttpRequest::new(Method::Post, config.uploads(&job.account)?);
-            (HttpRequest { body: Body::Multipart(send::parts(&parts)), ..request }, true)
+            (HttpRequest { body: Body::Multipart(send::parts(parts)), ..request }, true)
         }
     };
     Ok(Turn::request(request.bearer(TOKEN), state.text(), repeatable))

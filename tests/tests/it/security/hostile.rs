@@ -14,6 +14,19 @@ use serde_json::{Value, json};
 use crate::flow::conversation::SHOP;
 use crate::support::{Site, eventually};
 
+/// What the hostile guest imports, asked for; nothing of it is more than a step may have.
+const MANIFEST: &str = r#"
+id = "acme/hostile"
+version = "1.0.0"
+world = "pointsman:plugin/step@0.1.0"
+summary = "Tries everything"
+[capabilities]
+act = { why = "tries" }
+state = { scope = "contact", why = "tries" }
+conversation = { why = "tries" }
+http = [{ host = "api.example.com", methods = ["GET"], why = "tries" }]
+"#;
+
 struct Nobody;
 
 #[async_trait]
@@ -59,9 +72,8 @@ async fn each_attempt_of_a_script_ends_in_its_named_error() {
     let attempts: &[(&str, &str, &[&str])] = &[
         ("loops for ever", "loop { }", &["limit.cpu"]),
         ("loops and catches", "loop { try { loop { } } catch { } }", &["limit.cpu"]),
-        ("hoards memory", "let a = []; loop { a.push(\"x\".repeat(60000)); }", &["limit.memory", "limit.cpu", "script.error"]),
-        ("recurses without end", "fn f(x) { f(x + 1) + 1 } f(0)", &["script.error", "limit.stack"]),
-        ("asks the network", "http(\"https://example.com/\")", &["script."]),
+        ("hoards memory", "let a = [\"0123456789abcdef\"]; loop { a = [a, a]; }", &["limit."]),
+        ("recurses without end", "fn f(x) { f(x + 1) + 1 } f(0)", &["limit.calls", "limit.stack"]),
         ("reads a file", "open_file(\"/etc/passwd\")", &["script."]),
         ("reads the environment", "env(\"HOME\")", &["script."]),
         ("imports a module", "import \"std\" as s; s", &["script."]),
@@ -87,7 +99,7 @@ async fn each_attempt_of_a_script_ends_in_its_named_error() {
 async fn each_attempt_of_a_plugin_ends_in_its_named_error() {
     let sandbox = sandbox().await;
     let guest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/hostile");
-    let manifest = Manifest::parse(&std::fs::read_to_string(guest.join("plugin.toml")).unwrap()).unwrap();
+    let manifest = Manifest::parse(MANIFEST).unwrap();
     let component = std::fs::read(pointsman_build::build_guest(&guest).unwrap()).unwrap();
     let loaded = sandbox.load(manifest.clone(), &component, Trust::Stranger).await.unwrap();
     let code = || Code::Plugin { id: manifest.id.as_str().into(), digest: loaded.digest.clone() };
@@ -96,18 +108,21 @@ async fn each_attempt_of_a_plugin_ends_in_its_named_error() {
         ("hoard", &["limit.memory"]),
         ("recurse", &["limit.stack"]),
         ("panic", &["plugin.trap"]),
-        ("big-output", &["limit.output"]),
+        ("send-storm", &["limit.effects"]),
     ];
     for (what, codes) in attempts {
-        let end = sandbox.run(call(code(), json!({ "do": what })), Arc::new(Nobody)).await;
+        let end = sandbox.run(call(code(), json!({ "do": what, "count": 10_000 })), Arc::new(Nobody)).await;
         let failure = end.result.expect_err(what);
         assert!(codes.contains(&failure.code.as_str()), "{what}: {failure}");
     }
     // What is not granted is refused with its cure, and the plugin lives on to tell.
-    for (what, word) in [("http", "denied"), ("file", "no"), ("env", "no")] {
+    let end = sandbox.run(call(code(), json!({ "do": "http" })), Arc::new(Nobody)).await;
+    let told = format!("{:?}", end.result);
+    assert!(told.contains("denied.http"), "{told}");
+    // There is no file, no socket and no environment in the box: each attempt fails inside the guest.
+    for (what, all) in [("file", json!([true, true, true])), ("env", json!(true))] {
         let end = sandbox.run(call(code(), json!({ "do": what })), Arc::new(Nobody)).await;
-        let told = format!("{:?}", end.result);
-        assert!(told.contains(word), "{what}: {told}");
+        assert_eq!(end.result.unwrap(), pointsman_core::ports::Outcome::Done(all), "{what}");
         assert!(end.effects.is_empty());
     }
 }
@@ -116,7 +131,7 @@ async fn each_attempt_of_a_plugin_ends_in_its_named_error() {
 async fn other_conversations_go_on_beside_a_script_that_never_ends() {
     let spin = (
         "spin",
-        "name: spin\non:\n  message: {}\npriority: 5\nsteps:\n  - if: event.text == \"spin\"\n    script: \"loop { }\"\n",
+        "name: spin\non:\n  message: {}\npriority: 5\nsteps:\n  - if: event.text == \"spin\"\n    script: \"loop { }\"\n  - if: event.text == \"net\"\n    script: \"http(`https://example.com/`)\"\n",
         &[][..],
     );
     let site = Site::new(&[spin, SHOP]).await;
@@ -124,12 +139,13 @@ async fn other_conversations_go_on_beside_a_script_that_never_ends() {
     for n in 0..10 {
         site.emulator.say(&format!("155501001{n:02}"), "Bad", "spin").await.unwrap();
     }
+    site.emulator.say("15550100300", "Net", "net").await.unwrap();
     for n in 0..20 {
         site.emulator.say(&format!("155501002{n:02}"), "Good", "hello").await.unwrap();
     }
     eventually("the good ones are answered", || {
         let good = site.emulator.taken().iter().filter(|s| s.text() == Some("You said: hello")).count();
-        (good == 20).then_some(())
+        (good >= 20).then_some(())
     })
     .await;
     host.idle().await;
@@ -137,4 +153,6 @@ async fn other_conversations_go_on_beside_a_script_that_never_ends() {
     let parked = site.done(&["park", "list"]);
     let limits = parked.as_array().unwrap().iter().filter(|p| p["kind"] == "run" && p["code"] == "limit.cpu").count();
     assert_eq!(limits, 10, "{parked}");
+    let network = parked.as_array().unwrap().iter().filter(|p| p["code"] == "script.wait_not_supported").count();
+    assert_eq!(network, 1, "a script that asks the network is parked with its reason: {parked}");
 }
