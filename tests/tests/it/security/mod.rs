@@ -3,4 +3,5 @@
 
 mod erasure;
 mod hostile;
+mod keys;
 mod leaks;
