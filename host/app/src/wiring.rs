@@ -64,6 +64,11 @@ pub fn expressions() -> Arc<dyn Expressions> {
 
 /// A host, put together but not started.
 pub async fn engine(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Result<Engine> {
+    assemble(parts(config, clock, points).await?).await
+}
+
+/// The parts of a host, as the configuration wants them.
+pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Result<Parts> {
     let ids = Arc::new(IdMaker::new(0));
     let master = config.keys.read_master(&config.dir)?;
     let store = open_store_at(config, Arc::clone(&clock), Arc::clone(&ids)).await?;
@@ -85,7 +90,7 @@ pub async fn engine(config: &Config, clock: Arc<dyn Clock>, points: Points) -> R
         let loaded = sandbox.load(manifest.clone(), component, Trust::Bundled).await.with_context(|| format!("plugin {id}"))?;
         catalog.add_plugin(Plugin { id: id.into(), digest: loaded.digest, manifest: Arc::new(manifest) });
     }
-    let engine = Engine::new(Parts {
+    Ok(Parts {
         store,
         broker,
         steps: Arc::new(sandbox.clone()),
@@ -97,7 +102,12 @@ pub async fn engine(config: &Config, clock: Arc<dyn Clock>, points: Points) -> R
         points,
         lanes: config.limits.lanes,
         sends: config.limits.sends,
-    });
+    })
+}
+
+/// Puts the parts together, and reads channels and workflows.
+pub async fn assemble(parts: Parts) -> Result<Engine> {
+    let engine = Engine::new(parts);
     load_channels(&engine).await?;
     engine.load_workflows().await?;
     Ok(engine)

@@ -1,6 +1,15 @@
 //! What a provider, a stranger and a broken plugin get at the door.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
 use bytes::Bytes;
+use pointsman_core::clock::SystemClock;
+use pointsman_core::failure::Failure;
+use pointsman_core::id::Id;
+use pointsman_core::ports::{Account, ChannelAdapter, HttpResponse, Job, Reception, Turn, Webhook};
 use serde_json::Value;
 
 use super::conversation::SHOP;
@@ -121,4 +130,47 @@ async fn a_fact_that_is_delivered_again_runs_once() {
     host.stop().await;
     let books = site.books();
     assert_eq!((&books["webhooks"]["done"], &books["runs"]["done"]), (&1.into(), &1.into()), "{books}");
+}
+
+/// A box that is busy when the first webhook comes.
+struct Busy {
+    inner: Arc<dyn ChannelAdapter>,
+    first: AtomicBool,
+}
+
+#[async_trait]
+impl ChannelAdapter for Busy {
+    async fn parse(&self, ws: Id, plugin: &str, hook: &Webhook, account: &Account) -> Result<Result<Reception, String>, Failure> {
+        if self.first.swap(false, Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+        }
+        self.inner.parse(ws, plugin, hook, account).await
+    }
+    async fn begin(&self, ws: Id, plugin: &str, job: &Job) -> Result<Turn, Failure> {
+        self.inner.begin(ws, plugin, job).await
+    }
+    async fn advance(&self, ws: Id, plugin: &str, job: &Job, state: &str, response: HttpResponse) -> Result<Turn, Failure> {
+        self.inner.advance(ws, plugin, job, state, response).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_box_is_busy_webhooks_are_kept_unread_and_answered_later_in_their_order() {
+    let site = Site::new(&[SHOP]).await;
+    let host = site
+        .host_with(Arc::new(SystemClock), |mut parts| {
+            parts.channels = Arc::new(Busy { inner: parts.channels, first: AtomicBool::new(true) });
+            parts
+        })
+        .await;
+    let began = std::time::Instant::now();
+    for text in ["one", "two", "three"] {
+        assert_eq!(site.emulator.say(ANA, "Ana", text).await.unwrap().1, 200);
+    }
+    assert!(began.elapsed() < Duration::from_millis(590), "nobody waited for the box: {:?}", began.elapsed());
+    site.taken(3).await;
+    assert_eq!(site.emulator.said_to(ANA), ["You said: one", "You said: two", "You said: three"]);
+    host.stop().await;
+    let books = site.books();
+    assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&3.into(), &3.into()), "{books}");
 }

@@ -11,8 +11,8 @@ use pointsman::config::Config;
 use pointsman::house::EngineHouse;
 use pointsman_core::clock::{Clock, SystemClock};
 use pointsman_emulator::{Whatsapp, WhatsappConfig};
-use pointsman_engine::Engine;
 use pointsman_engine::points::Points;
+use pointsman_engine::{Engine, Parts};
 use pointsman_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -165,8 +165,14 @@ impl Site {
 
     /// Runs a host inside the test, with a clock that the test holds.
     pub async fn host_at(&self, clock: Arc<dyn Clock>) -> InTest {
+        self.host_with(clock, |parts| parts).await
+    }
+
+    /// Runs a host inside the test, with a part of it exchanged.
+    pub async fn host_with(&self, clock: Arc<dyn Clock>, change: impl FnOnce(Parts) -> Parts) -> InTest {
         let config = self.config();
-        let engine = pointsman::wiring::engine(&config, clock, Points::default()).await.expect("an engine");
+        let parts = pointsman::wiring::parts(&config, clock, Points::default()).await.expect("parts");
+        let engine = pointsman::wiring::assemble(change(parts)).await.expect("an engine");
         engine.start().await.expect("a start");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let public = listener.local_addr().expect("an address").to_string();
