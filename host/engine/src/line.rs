@@ -48,6 +48,10 @@ impl Engine {
         let Some(channel) = self.catalog.channel(kept.channel) else {
             return self.end(kept, EventEnd::parked("channel_disconnected")).await;
         };
+        // One app may deliver for several numbers: what is not for this account must not be answered by it.
+        if kept.event.account.as_deref().is_some_and(|account| account != channel.account.id) && kept.conversation.is_some() {
+            return self.end(kept, EventEnd::by("other_account")).await;
+        }
         let routes = self.catalog.routes(kept.workspace);
         let route = route(&routes.workflows, &kept.event, channel.word());
         let (Some(conversation), false) = (&kept.conversation, route.run.is_empty()) else {

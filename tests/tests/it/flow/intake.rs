@@ -1,8 +1,6 @@
 //! What a provider, a stranger and a broken plugin get at the door.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -132,18 +130,31 @@ async fn a_fact_that_is_delivered_again_runs_once() {
     assert_eq!((&books["webhooks"]["done"], &books["runs"]["done"]), (&1.into(), &1.into()), "{books}");
 }
 
-/// A box that is busy when the first webhook comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_another_number_of_the_same_app_is_not_answered_by_this_one() {
+    let site = Site::new(&[SHOP]).await;
+    let host = site.host().await;
+    let body = String::from_utf8(site.emulator.message("wamid.other", ANA, "Ana", "hello")).unwrap();
+    let other = body.replace(&site.emulator.config().phone_number_id, "999888777");
+    assert_eq!(site.emulator.deliver(other.into(), None).await.unwrap(), 200);
+    site.emulator.say(ANA, "Ana", "mine").await.unwrap();
+    site.taken(1).await;
+    host.idle().await;
+    assert_eq!(site.emulator.said_to(ANA), ["You said: mine"]);
+    host.stop().await;
+    assert_eq!(site.books()["events"]["ended"], 2);
+}
+
+/// A box that reads nothing until the test opens it.
 struct Busy {
     inner: Arc<dyn ChannelAdapter>,
-    first: AtomicBool,
+    open: Arc<tokio::sync::Semaphore>,
 }
 
 #[async_trait]
 impl ChannelAdapter for Busy {
     async fn parse(&self, ws: Id, plugin: &str, hook: &Webhook, account: &Account) -> Result<Result<Reception, String>, Failure> {
-        if self.first.swap(false, Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(600)).await;
-        }
+        drop(self.open.acquire().await);
         self.inner.parse(ws, plugin, hook, account).await
     }
     async fn begin(&self, ws: Id, plugin: &str, job: &Job) -> Result<Turn, Failure> {
@@ -157,17 +168,19 @@ impl ChannelAdapter for Busy {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_box_is_busy_webhooks_are_kept_unread_and_answered_later_in_their_order() {
     let site = Site::new(&[SHOP]).await;
+    let open = Arc::new(tokio::sync::Semaphore::new(0));
+    let door = Arc::clone(&open);
     let host = site
         .host_with(Arc::new(SystemClock), |mut parts| {
-            parts.channels = Arc::new(Busy { inner: parts.channels, first: AtomicBool::new(true) });
+            parts.channels = Arc::new(Busy { inner: parts.channels, open: door });
             parts
         })
         .await;
-    let began = std::time::Instant::now();
     for text in ["one", "two", "three"] {
         assert_eq!(site.emulator.say(ANA, "Ana", text).await.unwrap().1, 200);
     }
-    assert!(began.elapsed() < Duration::from_millis(590), "nobody waited for the box: {:?}", began.elapsed());
+    assert_eq!(host.store().unread(10).await.unwrap().len(), 3, "nobody waited for the box");
+    open.add_permits(1);
     site.taken(3).await;
     assert_eq!(site.emulator.said_to(ANA), ["You said: one", "You said: two", "You said: three"]);
     host.stop().await;
