@@ -1,11 +1,14 @@
 //! The engine as the web sees it: requests of providers go to the line, questions to the store. What is shown here is for
 //! the operator; tokens are not among it, for the store holds only their envelopes.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::Entry;
 use pointsman_core::limits::WEBHOOK_BODY;
 use pointsman_core::ports::Operation;
+use pointsman_core::workflow::Workflow;
 use pointsman_engine::Engine;
 use pointsman_store::{Item, RunFilter, RunRow, StoreError};
 use pointsman_web::{Answered, House, Incoming, Question, Trouble};
@@ -74,12 +77,15 @@ impl House for EngineHouse {
                 let conversation = conversation.as_deref().map(id).transpose()?;
                 let filter = RunFilter { conversation, ..RunFilter::default() };
                 let runs = store.runs(ws, filter, limit as usize).await.map_err(trouble)?;
-                Value::Array(runs.iter().map(|r| run_json(r, self.workflow_name(ws, &r.workflow).as_deref())).collect())
+                Value::Array(
+                    runs.iter().map(|r| run_json(r, self.workflow(ws, &r.workflow).as_ref().map(|w| &*w.name))).collect(),
+                )
             }
             Question::Run(run) => {
                 let run = store.run(ws, id(&run)?).await.map_err(trouble)?.ok_or_else(|| Trouble::Missing("run".to_owned()))?;
-                let mut shown = run_json(&run, self.workflow_name(ws, &run.workflow).as_deref());
-                add_steps(&mut shown, &run);
+                let workflow = self.workflow(ws, &run.workflow);
+                let mut shown = run_json(&run, workflow.as_ref().map(|w| &*w.name));
+                add_steps(&mut shown, &run, workflow.as_deref());
                 shown
             }
             Question::Conversations { limit } => {
@@ -110,7 +116,8 @@ impl House for EngineHouse {
             }
             Question::Workflows => {
                 let routes = self.engine.catalog.routes(ws);
-                let shown = |w: &std::sync::Arc<pointsman_core::workflow::Workflow>| json!({ "name": &*w.name, "hash": &**w.content_hash(), "description": w.description });
+                let shown =
+                    |w: &Arc<Workflow>| json!({ "name": &*w.name, "hash": &**w.content_hash(), "description": w.description });
                 Value::Array(routes.workflows.iter().map(shown).collect())
             }
         })
@@ -118,9 +125,10 @@ impl House for EngineHouse {
 }
 
 impl EngineHouse {
-    fn workflow_name(&self, workspace: WorkspaceId, hash: &str) -> Option<String> {
+    /// The version of a run, where it is an active one.
+    fn workflow(&self, workspace: WorkspaceId, hash: &str) -> Option<Arc<Workflow>> {
         let routes = self.engine.catalog.routes(workspace);
-        routes.workflows.iter().find(|w| &**w.content_hash() == hash).map(|w| w.name.to_string())
+        routes.workflows.iter().find(|w| &**w.content_hash() == hash).map(Arc::clone)
     }
 }
 
@@ -134,16 +142,24 @@ pub fn run_json(run: &RunRow, workflow: Option<&str>) -> Value {
     })
 }
 
-/// Adds the steps of a run: what each was given, gave, decided and used.
-pub fn add_steps(shown: &mut Value, run: &RunRow) {
-    let steps: Vec<Value> = run.entries.iter().map(step_json).collect();
+/// Adds the steps of a run: what each gave and decided, and, where its version is at hand, its verb.
+pub fn add_steps(shown: &mut Value, run: &RunRow, workflow: Option<&Workflow>) {
+    let steps: Vec<Value> = run.entries.iter().map(|entry| step_json(entry, workflow)).collect();
     if let Some(object) = shown.as_object_mut() {
         object.insert("steps".to_owned(), Value::Array(steps));
     }
 }
 
-fn step_json(entry: &Entry) -> Value {
-    serde_json::to_value(entry).unwrap_or_default()
+fn step_json(entry: &Entry, workflow: Option<&Workflow>) -> Value {
+    let mut shown = serde_json::to_value(entry).unwrap_or_default();
+    let verb = match entry {
+        Entry::StepDone { path, .. } | Entry::StepFailed { path, .. } => workflow.and_then(|w| w.verb_at(path)),
+        _ => None,
+    };
+    if let (Some(verb), Some(object)) = (verb, shown.as_object_mut()) {
+        object.insert("verb".to_owned(), Value::from(verb));
+    }
+    shown
 }
 
 fn message_json(item: &Item) -> Option<Value> {

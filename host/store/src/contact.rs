@@ -114,7 +114,9 @@ impl Store {
         let person = event.sender.clone().filter(|_| !matches!(event.body, EventBody::Echo(_))).unwrap_or_default();
         let body = ContactBody { person, ..ContactBody::default() };
         let sealed = Sealer { key: key.clone(), owner: contact.0 }.seal_json(ws.0, "contact", contact.0, &body)?;
-        self.converse(ws, channel, contact, key, thread, now, vec![(Sheet::Contact, row![ws, contact, sealed])])
+        let born = self.converse(ws, channel, contact, key, thread, now, vec![(Sheet::Contact, row![ws, contact, sealed])])?;
+        born.set_newborn(body);
+        Ok(born)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one new row")]
@@ -138,6 +140,9 @@ impl Store {
 
     /// What is known of a conversation's contact.
     pub async fn contact_body(&self, c: &ConversationRef) -> Result<ContactBody> {
+        if let Some(body) = c.newborn_contact() {
+            return Ok(body);
+        }
         let query = sqlx::query("select body from contact where ws=? and id=?").bind(c.workspace.0).bind(c.contact.0);
         let found = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?;
         let sealed: Option<Vec<u8>> = match found {

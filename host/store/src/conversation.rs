@@ -16,7 +16,7 @@ use crate::Store;
 use crate::fault::meaning;
 use crate::keys::Sealer;
 use crate::sheet::{Arg, Sheet};
-use crate::types::{ConversationBody, ConversationRow, Result, StoreError};
+use crate::types::{ContactBody, ConversationBody, ConversationRow, Result, StoreError};
 
 /// A conversation in memory. Only the store makes one, and only one of each is alive.
 pub struct ConversationRef {
@@ -35,7 +35,17 @@ pub struct ConversationRef {
     last_in: AtomicI64,
     /// Rows that are not known to be on disk yet.
     births: Mutex<Vec<Arc<Birth>>>,
+    /// The bodies of a conversation that was born in this process, until they are asked for or written: what is known
+    /// need not be read.
+    newborn: Mutex<Newborn>,
     used: AtomicBool,
+}
+
+/// What a conversation was born with.
+#[derive(Debug, Default)]
+struct Newborn {
+    conversation: Option<ConversationBody>,
+    contact: Option<ContactBody>,
 }
 
 impl fmt::Debug for ConversationRef {
@@ -92,6 +102,7 @@ impl ConversationRef {
             head: AtomicI64::new(head),
             last_in: AtomicI64::new(last_in),
             births: Mutex::new(births),
+            newborn: Mutex::default(),
             used: AtomicBool::new(true),
         }
     }
@@ -107,8 +118,24 @@ impl ConversationRef {
         Ok(Sealer { key: self.key.read().clone().ok_or(StoreError::Erased)?, owner: self.contact.0 })
     }
 
+    /// Notes what a conversation was born with.
+    pub(crate) fn set_newborn(&self, contact: ContactBody) {
+        *self.newborn.lock() = Newborn { conversation: Some(ConversationBody::default()), contact: Some(contact) };
+    }
+
+    /// The contact's body, where it was not asked for or written since birth.
+    pub(crate) fn newborn_contact(&self) -> Option<ContactBody> {
+        self.newborn.lock().contact.take()
+    }
+
+    /// From now on the database knows better.
+    pub(crate) fn written(&self) {
+        *self.newborn.lock() = Newborn::default();
+    }
+
     pub(crate) fn forget_key(&self) {
         *self.key.write() = None;
+        self.written();
     }
 
     /// Sets the head of the timeline; returns the one before. The writer alone does so.
@@ -278,6 +305,10 @@ impl Store {
 
     /// A conversation's body.
     pub async fn conversation_body(&self, c: &ConversationRef) -> Result<ConversationBody> {
+        let newborn = c.newborn.lock().conversation.take();
+        if let Some(body) = newborn {
+            return Ok(body);
+        }
         let query = sqlx::query("select body from conversation where ws=? and id=?").bind(c.workspace.0).bind(c.id.0);
         let found = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?;
         let sealed: Option<Vec<u8>> = match found {

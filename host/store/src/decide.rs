@@ -44,6 +44,9 @@ impl Store {
             let args = row![ws, id, to.map_or(0, |c| c.id.0), note.by.clone(), note.marked, body];
             op.rows.push(Row::new(Sheet::Note, args));
         }
+        if let Some(c) = to.filter(|_| decide.conversation_body.is_some() || decide.contact_body.is_some()) {
+            c.written();
+        }
         if let (Some(body), Some(c)) = (&decide.conversation_body, to) {
             let body = c.sealer()?.seal_json(ws.0, "conversation.body", c.id.0, body)?;
             op.rows.push(Row::once(Sheet::ConversationBody, domain::CONVERSATION, c.id.0, row![ws, c.id, body]));

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
                 let Some(run) = store.run(wiring::FIRST_WORKSPACE, id).await? else { bail!("there is no run {id}") };
                 let mut shown = house::run_json(&run, None);
                 if *steps {
-                    house::add_steps(&mut shown, &run);
+                    house::add_steps(&mut shown, &run, None);
                 }
                 shown
             }

@@ -151,6 +151,17 @@ impl Workflow {
         })
     }
 
+    /// What the step at a path does, in the word of the file: `reply`, `script`, for `use` the plugin's id.
+    #[must_use]
+    pub fn verb_at(&self, path: &str) -> Option<&str> {
+        self.program
+            .by_path
+            .get(path)
+            .and_then(|site| self.program.sites.get(*site))
+            .and_then(|site| site.verb.as_ref())
+            .map(Verb::word)
+    }
+
     /// SHA-256 over the YAML and the scripts that it names, hex: the version's name.
     #[must_use]
     pub fn content_hash(&self) -> &Arc<str> {

@@ -71,6 +71,24 @@ pub(crate) enum Verb {
     Stop(Option<Pattern>),
 }
 
+impl Verb {
+    /// The word of the file; for `use` the plugin's id.
+    pub(crate) fn word(&self) -> &str {
+        match self {
+            Self::Use { plugin, .. } => plugin,
+            Self::Script(_) => "script",
+            Self::Reply(_) => "reply",
+            Self::Template { .. } => "template",
+            Self::Tag(_) => "tag",
+            Self::Untag(_) => "untag",
+            Self::Note(_) => "note",
+            Self::Assign(_) => "assign",
+            Self::Set(_) => "set",
+            Self::Stop(_) => "stop",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Script {
     pub source: Arc<str>,

@@ -99,6 +99,8 @@ async fn an_operator_sees_the_conversation_and_the_steps_of_its_run() {
     let paths: Vec<_> = steps.iter().filter_map(|s| s["path"].as_str()).collect();
     assert_eq!(steps[0]["entry"], "started");
     assert!(paths.contains(&"wants"), "{run}");
+    let verbs: Vec<_> = steps.iter().filter_map(|s| s["verb"].as_str()).collect();
+    assert_eq!(verbs, ["pointsman/keyword", "script", "tag", "note"], "{run}");
     assert_eq!(steps.last().unwrap()["entry"], "finished");
     for path in ["/healthz", "/readyz", "/metrics", "/"] {
         assert_eq!(get(&process.private, path).await.0, 200, "{path}");
