@@ -110,17 +110,34 @@ impl Engine {
             SendState::Unknown => {
                 let (settled, heard) = oneshot::channel();
                 self.outbox.settling.lock().insert(send.id, settled);
+                // The news may have come before the loss was noticed, so the row is asked after the ear is open.
+                if self.settled_on_disk(send).await {
+                    self.outbox.settling.lock().remove(&send.id);
+                    return false;
+                }
                 tokio::select! {
                     // The row was written by whoever brought the news.
                     _ = heard => return false,
                     () = self.timers.until(send.due) => {}
                 }
                 self.outbox.settling.lock().remove(&send.id);
+                if self.settled_on_disk(send).await {
+                    return false;
+                }
                 let next = outbox::settle(channel.on_unknown, self.clock.now());
                 send.possible_duplicate = matches!(next, Next::Again { .. });
                 self.go_on(send, next).await;
                 send.state.open()
             }
+            _ => false,
+        }
+    }
+
+    /// Whether news from the provider has already taken an `unknown` send further. When the store cannot say, it has not:
+    /// the send waits its time.
+    async fn settled_on_disk(&self, send: &SendRow) -> bool {
+        match self.store.send(send.workspace, send.id).await {
+            Ok(Some(row)) => row.state != SendState::Unknown,
             _ => false,
         }
     }

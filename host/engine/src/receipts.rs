@@ -30,8 +30,10 @@ impl Engine {
             tracing::info!(send = %send.id, state = status.state.word(), "news from the provider settled an unknown send");
             metrics::counter!("pointsman_sends_total", "outcome" => "settled").increment(1);
         }
+        let news = update.is_some();
         self.store.receipt(kept.workspace, kept.id, kept.webhook, EventEnd::by("receipt"), update).await?;
-        if settled {
+        if news {
+            // Also when it did not look unknown a moment ago: the loss may have been noticed in between.
             self.outbox.settled(send.id);
         }
         Ok(())

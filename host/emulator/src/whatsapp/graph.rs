@@ -84,6 +84,10 @@ async fn messages(
     follow(&emulator, id.clone(), to.clone(), key);
     match fault {
         Some(Fault::CutAfterDelivery) => cut(),
+        Some(Fault::AnswerLate(long)) => {
+            tokio::time::sleep(long).await;
+            taken(&to, &id, None)
+        }
         Some(Fault::Echo) => {
             let seen = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
             let mut answer = taken(&to, &id, Some(&seen));

@@ -61,6 +61,8 @@ pub enum Fault {
     },
     /// The answer comes only after this long; the message is taken at the end.
     Hang(Duration),
+    /// The message is taken at once and statuses follow, but the answer comes only after this long.
+    AnswerLate(Duration),
     /// The message is taken, then the line is cut without an answer. Statuses follow.
     CutAfterDelivery,
     /// The line is cut before anything is taken.

@@ -111,6 +111,24 @@ async fn a_lost_answer_is_unknown_and_a_status_with_our_key_settles_it_without_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_comes_before_the_loss_is_noticed_settles_it_too() {
+    let clock = VirtualClock::new(NOW);
+    let site = Site::with(&[SHOP], WhatsappConfig { statuses: vec!["sent"], ..WhatsappConfig::default() }).await;
+    let host = site.host_at(Arc::new(clock.clone())).await;
+    site.emulator.fail([Fault::AnswerLate(Duration::from_secs(30))]);
+    site.emulator.say(ANA, "Ana", "one").await.unwrap();
+    the_send_is(&host, SendState::Sent).await;
+    site.emulator.say(ANA, "Ana", "two").await.unwrap();
+    // The answer's time runs out; nothing is unknown, and the later one is not held.
+    site.taken(2).await;
+    clock.advance(300_000);
+    host.idle().await;
+    assert_eq!(site.emulator.said_to(ANA), ["You said: one", "You said: two"]);
+    assert_eq!(site.emulator.calls().len(), 2, "each was sent once");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_without_an_echo_is_sent_again_after_the_time_to_settle_and_marked() {
     let clock = VirtualClock::new(NOW);
     let site = Site::new(&[SHOP]).await;

@@ -96,6 +96,7 @@ impl Site {
             ("POINTSMAN_HTTP__PUBLIC", "127.0.0.1:0".to_owned()),
             ("POINTSMAN_HTTP__PRIVATE", "127.0.0.1:0".to_owned()),
             ("POINTSMAN_EGRESS__ALLOW_PRIVATE", format!("[\"{}\"]", self.emulator.address())),
+            ("POINTSMAN_EGRESS__TIMEOUT", "2000".to_owned()),
             ("POINTSMAN_SANDBOX__CACHE", cache().to_string_lossy().into_owned()),
             ("POINTSMAN_TELEMETRY__LOG", "trace".to_owned()),
             ("POINTSMAN_SECRET_ACCESS_TOKEN", TOKEN.to_owned()),
