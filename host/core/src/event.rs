@@ -258,6 +258,28 @@ pub enum EventBody {
     Ignored(String),
 }
 
+impl EventBody {
+    /// The kind in a word of ours, whatever a plugin writes.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "message",
+            Self::MessageEdit(_) => "message_edit",
+            Self::MessageDelete(_) => "message_delete",
+            Self::Reaction(_) => "reaction",
+            Self::Interaction(_) => "interaction",
+            Self::Echo(_) => "echo",
+            Self::Status(_) => "status",
+            Self::Comment(_) => "comment",
+            Self::CommentEdit(_) => "comment_edit",
+            Self::CommentDelete(_) => "comment_delete",
+            Self::Review(_) => "review",
+            Self::Other(_) => "other",
+            Self::Ignored(_) => "ignored",
+        }
+    }
+}
+
 /// A normalized fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -280,23 +302,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// The kind in words, as in [`v1`].
+    /// The kind in words, as in [`v1`]: for [`EventBody::Other`] the plugin's own.
     #[must_use]
     pub fn kind(&self) -> &str {
         match &self.body {
-            EventBody::Message(_) => "message",
-            EventBody::MessageEdit(_) => "message_edit",
-            EventBody::MessageDelete(_) => "message_delete",
-            EventBody::Reaction(_) => "reaction",
-            EventBody::Interaction(_) => "interaction",
-            EventBody::Echo(_) => "echo",
-            EventBody::Status(_) => "status",
-            EventBody::Comment(_) => "comment",
-            EventBody::CommentEdit(_) => "comment_edit",
-            EventBody::CommentDelete(_) => "comment_delete",
-            EventBody::Review(_) => "review",
-            EventBody::Other(o) => &o.kind,
-            EventBody::Ignored(_) => "ignored",
+            EventBody::Other(other) => &other.kind,
+            body => body.word(),
         }
     }
 

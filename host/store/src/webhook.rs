@@ -132,7 +132,7 @@ impl Store {
             h: self.index.lookup_parts(c.ws.0, "dedupe", &[&c.channel.to_string(), &event.dedupe_key]),
             id: id.0,
             ignored,
-            args: row![c.ws, id, c.id, c.channel, conversation, kind(event), state as i64, rule, body],
+            args: row![c.ws, id, c.id, c.channel, conversation, event.body.word(), state as i64, rule, body],
             link,
         })
     }
@@ -213,23 +213,4 @@ fn pack_owners(owners: &[Arc<ConversationRef>]) -> Vec<u8> {
 
 fn unpack_owners(stored: &[u8]) -> Vec<i64> {
     stored.chunks_exact(8).filter_map(|c| c.try_into().ok()).map(i64::from_be_bytes).collect()
-}
-
-/// The kind in a plain column: a word of ours, whatever a plugin writes.
-fn kind(event: &Event) -> &'static str {
-    match &event.body {
-        EventBody::Message(_) => "message",
-        EventBody::MessageEdit(_) => "message_edit",
-        EventBody::MessageDelete(_) => "message_delete",
-        EventBody::Reaction(_) => "reaction",
-        EventBody::Interaction(_) => "interaction",
-        EventBody::Echo(_) => "echo",
-        EventBody::Status(_) => "status",
-        EventBody::Comment(_) => "comment",
-        EventBody::CommentEdit(_) => "comment_edit",
-        EventBody::CommentDelete(_) => "comment_delete",
-        EventBody::Review(_) => "review",
-        EventBody::Other(_) => "other",
-        EventBody::Ignored(_) => "ignored",
-    }
 }
