@@ -33,11 +33,30 @@ impl Engine {
             match done {
                 Ok(()) => return,
                 Err(StoreError::Closed) => return,
-                Err(error) => {
+                Err(error) if error.passing() => {
                     tracing::error!(%error, "a lane waits for the store");
                     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
                 }
+                Err(error) => {
+                    self.give_up(&job, &error).await;
+                    return;
+                }
             }
+        }
+    }
+
+    /// What no waiting will mend: the contact was erased (then everything open of theirs has ended already), or a row does
+    /// not open. The event is parked with the code, so that the books can say so.
+    async fn give_up(&self, job: &Job, error: &StoreError) {
+        tracing::error!(%error, code = error.code(), "an event cannot go on");
+        let Job::Event(kept) = job else { return };
+        if let Some(conversation) = &kept.conversation {
+            self.bodies.forget(conversation);
+        }
+        if *error != StoreError::Erased
+            && let Err(error) = self.end(kept, EventEnd::parked(error.code())).await
+        {
+            tracing::error!(%error, event = %kept.id, "an event could not be parked; it is taken up at the next start");
         }
     }
 

@@ -103,9 +103,9 @@ impl Engine {
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
                 let next = outbox::after_attempt(outcome, send.attempt, now, &Policy::default(), self.spread(send.id));
-                self.go_on(send, next).await;
+                let open = self.go_on(send, next).await;
                 self.points.reach("outcome.after");
-                send.state.open()
+                open
             }
             SendState::Unknown => {
                 let (settled, heard) = oneshot::channel();
@@ -126,8 +126,7 @@ impl Engine {
                 }
                 let next = outbox::settle(channel.on_unknown, self.clock.now());
                 send.possible_duplicate = matches!(next, Next::Again { .. });
-                self.go_on(send, next).await;
-                send.state.open()
+                self.go_on(send, next).await
             }
             _ => false,
         }
@@ -142,7 +141,8 @@ impl Engine {
         }
     }
 
-    async fn go_on(&self, send: &mut SendRow, next: Next) {
+    /// Takes a send on as it was decided. False when there is nothing more to do.
+    async fn go_on(&self, send: &mut SendRow, next: Next) -> bool {
         let outcome = match &next {
             Next::Sent(_) => "sent",
             Next::Again { .. } => "retried",
@@ -150,26 +150,27 @@ impl Engine {
             Next::Parked(_) => "parked",
         };
         metrics::counter!("pointsman_sends_total", "outcome" => outcome).increment(1);
-        match next {
+        let written = match next {
             Next::Sent(ids) => {
                 tracing::debug!(send = %send.id, attempt = send.attempt, "sent");
-                self.write(send, SendState::Sent, Some(ids), None).await;
+                self.write(send, SendState::Sent, Some(ids), None).await
             }
             Next::Again { due, reason } => {
                 tracing::info!(send = %send.id, attempt = send.attempt, code = %reason.code, wait = due - self.clock.now(), "will be sent again");
                 send.due = due;
-                self.write(send, SendState::Ready, None, Some(reason)).await;
+                self.write(send, SendState::Ready, None, Some(reason)).await
             }
             Next::Unknown { due, reason } => {
                 tracing::warn!(send = %send.id, attempt = send.attempt, code = %reason.code, "no answer came; waiting for an echo");
                 send.due = due;
-                self.write(send, SendState::Unknown, None, Some(reason)).await;
+                self.write(send, SendState::Unknown, None, Some(reason)).await
             }
             Next::Parked(reason) => {
                 tracing::warn!(send = %send.id, attempt = send.attempt, code = %reason.code, "parked");
-                self.write(send, SendState::Parked, None, Some(reason)).await;
+                self.write(send, SendState::Parked, None, Some(reason)).await
             }
-        }
+        };
+        written && send.state.open()
     }
 
     /// Writes where a send stands; tries until the store takes it, for a send must not go on from a state that is not on
@@ -191,6 +192,11 @@ impl Engine {
             match self.store.update_send(update.clone()).await {
                 Ok(()) => return true,
                 Err(pointsman_store::StoreError::Closed) => return false,
+                Err(error) if !error.passing() => {
+                    // The contact was erased, and with it everything that was to leave.
+                    tracing::warn!(send = %send.id, %error, "a send cannot go on");
+                    return false;
+                }
                 Err(error) => {
                     tracing::error!(send = %send.id, %error, "the outcome of a send could not be written; trying again");
                     tokio::time::sleep(std::time::Duration::from_millis(500)).await;

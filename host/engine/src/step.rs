@@ -53,6 +53,12 @@ impl Bodies {
         Self { conversations: Cache::new(count), contacts: Cache::new(count) }
     }
 
+    /// Forgets what an erased contact said.
+    pub(crate) fn forget(&self, conversation: &ConversationRef) {
+        self.conversations.invalidate(&conversation.id);
+        self.contacts.invalidate(&conversation.contact);
+    }
+
     /// What was just committed.
     pub(crate) fn put(
         &self,

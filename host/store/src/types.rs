@@ -81,6 +81,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same may work in a moment: the disk was full, the database busy.
+    #[must_use]
+    pub fn passing(&self) -> bool {
+        matches!(self, Self::Disk(_) | Self::Database(_))
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

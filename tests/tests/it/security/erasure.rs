@@ -1,8 +1,13 @@
 //! Erasing is the death of a key: what was kept of a contact cannot be opened any more, a copy of the data made before
 //! included.
 
+use std::sync::Arc;
+
+use pointsman_core::clock::VirtualClock;
+use pointsman_emulator::Fault;
+
 use crate::flow::conversation::SHOP;
-use crate::support::{ANA, Site};
+use crate::support::{ANA, Site, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_older_copy() {
@@ -50,4 +55,26 @@ async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_
     let ben = store.conversation(workspace, ben.id).await.unwrap().expect("Ben is still there");
     assert!(!store.timeline(&ben, 10).await.unwrap().is_empty(), "others are untouched");
     store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_to_leave_ends_with_the_contact_and_others_go_on() {
+    let workspace = pointsman::wiring::FIRST_WORKSPACE;
+    let clock = VirtualClock::new(1_790_000_000_000);
+    let site = Site::new(&[SHOP]).await;
+    let host = site.host_at(Arc::new(clock.clone())).await;
+    site.emulator.fail([Fault::Status { status: 500, code: 2, retry_after: None }]);
+    site.emulator.say(ANA, "Ana", "hello").await.unwrap();
+    eventually("the refusal", || (site.emulator.calls().len() == 1).then_some(())).await;
+    let rows = host.store().conversations(workspace, 10).await.unwrap();
+    host.store().erase_contact(workspace, rows[0].conversation.contact).await.unwrap();
+    drop(rows);
+    clock.advance(600_000);
+    host.idle().await;
+    assert_eq!(site.emulator.calls().len(), 1, "nothing leaves for who is erased");
+    site.emulator.say(ANA, "Ana", "again").await.unwrap();
+    site.taken(1).await;
+    host.stop().await;
+    let books = site.books();
+    assert_eq!((&books["sends"]["dropped"], &books["sends"]["sent"]), (&1.into(), &1.into()), "{books}");
 }
