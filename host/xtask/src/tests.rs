@@ -17,6 +17,10 @@ use crate::plugins;
 pub fn run(filter: &[String]) -> Result<ExitCode> {
     plugins::build()?;
     plugins::build_guests()?;
+    if !binaries()? {
+        tell("it does not build: see above");
+        return Ok(ExitCode::FAILURE);
+    }
     let main = if cargo_has("nextest") { Runner::Nextest } else { Runner::CargoTest };
     let mut all = Vec::new();
 
@@ -48,6 +52,15 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
     }
     tell(&sum.sentence(failed));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Builds everything. The tests of the whole run the real binary, which belongs to another package than theirs: no runner builds
+/// it by itself.
+fn binaries() -> Result<bool> {
+    tell("== build");
+    let mut command = cargo();
+    command.args(["build", "--workspace", "--bins", "--tests"]).stdin(Stdio::null());
+    Ok(command.status().context("cannot run cargo")?.success())
 }
 
 fn runner(command: &mut Command, runner: Runner) -> &mut Command {
