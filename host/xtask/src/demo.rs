@@ -10,9 +10,7 @@ use crate::{house, plugins};
 /// Builds everything and becomes `pointsman demo`, so that signals and the exit code are its own.
 pub fn run(args: &[String]) -> Result<ExitCode> {
     plugins::build()?;
-    // The whole workspace, not the one package: with another selection cargo would compile the large dependencies once for the demo
-    // and once more, with other features, for the tests.
-    house::must(house::cargo().args(["build", "--workspace"]), "building (the first time takes minutes)")?;
+    house::must(house::cargo().args(house::EVERYTHING), "building (the first time takes minutes)")?;
     let program = house::target()?.join("debug/pointsman");
     let error = Command::new(&program).arg("demo").args(args).exec();
     Err(error).with_context(|| format!("cannot run {}", program.display()))

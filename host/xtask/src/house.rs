@@ -60,3 +60,7 @@ pub fn target() -> Result<PathBuf> {
 pub fn exit_code(status: std::process::ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
+
+/// The one selection with which everything is built. Another one (fewer packages, no tests) means other features of the shared
+/// dependencies, and cargo would compile the large ones once more.
+pub const EVERYTHING: [&str; 4] = ["build", "--workspace", "--bins", "--tests"];

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::checks::plugins_manifest;
 use crate::closing::{Closing, Runner};
-use crate::house::{cargo, cargo_has, tell};
+use crate::house::{EVERYTHING, cargo, cargo_has, tell};
 use crate::plugins;
 
 /// Runs all tests, or those whose names contain one of `filter`.
@@ -59,7 +59,7 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
 fn binaries() -> Result<bool> {
     tell("== build");
     let mut command = cargo();
-    command.args(["build", "--workspace", "--bins", "--tests"]).stdin(Stdio::null());
+    command.args(EVERYTHING).stdin(Stdio::null());
     Ok(command.status().context("cannot run cargo")?.success())
 }
 
