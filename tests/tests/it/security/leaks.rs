@@ -85,6 +85,23 @@ async fn a_whole_run_leaves_no_token_no_words_and_no_number_behind() {
     ] {
         answers.push((format!("answer of {path}"), get(&process.private, path).await.1.into_bytes()));
     }
+    // What shows a contact's words to the operator shows no secret either.
+    let list = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let mut shown =
+        vec![("answer of conversations".to_owned(), get(&process.private, "/api/v1/conversations").await.1.into_bytes())];
+    for (kind, rest) in [("conversations", "/messages"), ("runs", "")] {
+        let rows = list(get(&process.private, &format!("/api/v1/{kind}")).await.1);
+        for row in rows.as_array().unwrap() {
+            let path = format!("/api/v1/{kind}/{}{rest}", row["id"].as_str().unwrap());
+            let (status, body) = get(&process.private, &path).await;
+            assert_eq!(status, 200, "{path}");
+            shown.push((path, body.into_bytes()));
+        }
+    }
+    assert!(!hits(&shown, WORDS).is_empty(), "these answers do show what was said");
+    for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN] {
+        assert_eq!(hits(&shown, secret), Vec::<String>::new());
+    }
     // Killed, not stopped: the write-ahead log is left as it was.
     process.kill();
     let recovery = "RECOVERY.txt";
