@@ -31,6 +31,14 @@ async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_
     let ana = rows.iter().find(|c| c.contact.person.name.as_deref() == Some("Ana")).unwrap().conversation.clone();
     let ben = rows.iter().find(|c| c.contact.person.name.as_deref() == Some("Ben")).unwrap().conversation.clone();
     let (contact, conversation) = (ana.contact, ana.id);
+    let runs: Vec<_> = host.store().runs(workspace, Default::default(), 10).await.unwrap();
+    let of = |c: pointsman_core::id::Id| runs.iter().find(|r| r.conversation.as_ref().is_some_and(|x| x.id == c)).unwrap();
+    let (ana_run, ana_event) = (of(conversation).id, of(conversation).event);
+    let (ben_run, ben_event) = (of(ben.id).id, of(ben.id).event);
+    let webhook = |e: Option<pointsman_store::KeptEvent>| e.unwrap().webhook;
+    let ana_webhook = webhook(host.store().event(workspace, ana_event).await.unwrap());
+    let ben_webhook = webhook(host.store().event(workspace, ben_event).await.unwrap());
+    drop(runs);
     drop(ana);
     host.store().erase_contact(workspace, contact).await.unwrap();
     host.stop().await;
@@ -52,6 +60,15 @@ async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_
         _ => false,
     };
     assert!(!readable, "the erased contact's conversation opened from the older copy");
+    // Event, journal, sends and raw payload: nothing of hers opens, all of his does.
+    assert!(!store.event(workspace, ana_event).await.is_ok_and(|e| e.is_some()), "her event opened");
+    assert!(!store.run(workspace, ana_run).await.is_ok_and(|r| r.is_some_and(|r| !r.entries.is_empty())), "her journal opened");
+    assert!(!store.sends_of_run(workspace, ana_run).await.is_ok_and(|s| !s.is_empty()), "her send opened");
+    assert!(!store.raw(workspace, ana_webhook).await.is_ok_and(|r| r.is_some()), "her raw payload opened");
+    assert!(store.event(workspace, ben_event).await.unwrap().is_some());
+    assert!(!store.run(workspace, ben_run).await.unwrap().unwrap().entries.is_empty());
+    assert!(!store.sends_of_run(workspace, ben_run).await.unwrap().is_empty());
+    assert!(store.raw(workspace, ben_webhook).await.unwrap().is_some());
     let ben = store.conversation(workspace, ben.id).await.unwrap().expect("Ben is still there");
     assert!(!store.timeline(&ben, 10).await.unwrap().is_empty(), "others are untouched");
     store.close().await.unwrap();
