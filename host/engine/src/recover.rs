@@ -22,11 +22,11 @@ impl Engine {
         tokio::spawn(Arc::clone(&self.timers).run());
         let sends = self.take_up_sends().await?;
         let mut events = 0u64;
-        let mut after = Id(0);
+        let mut after = (Id(0), Id(0));
         loop {
             let page = self.store.open_events(after, PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = last.id;
+            after = (last.workspace, last.id);
             for kept in page {
                 events += 1;
                 let lane = kept.conversation.as_ref().map_or(kept.channel.0, |c| c.id.0);

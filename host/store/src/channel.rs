@@ -48,9 +48,9 @@ impl Store {
         self.writer.commit(Op { other: vec![(sql, row![state as i64, ws, id])], ..Op::default() }).await.map(|_| ())
     }
 
-    /// A channel by its id alone: whoever knocks at its hook knows no workspace.
-    pub async fn channel(&self, id: Id) -> Result<Option<ChannelRow>> {
-        let query = sqlx::query("select ws,id,plugin,state,body from channel where id=?").bind(id.0);
+    /// One channel.
+    pub async fn channel(&self, ws: WorkspaceId, id: Id) -> Result<Option<ChannelRow>> {
+        let query = sqlx::query("select ws,id,plugin,state,body from channel where ws=? and id=?").bind(ws.0).bind(id.0);
         match query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
             Some(row) => self.read_channel(&row).await.map(Some),
             None => Ok(None),

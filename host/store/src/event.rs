@@ -14,9 +14,11 @@ use crate::types::{EventState, KeptEvent, Result, StoreError};
 const COLUMNS: &str = "select ws,id,webhook,channel,conversation,state,rule,body from event";
 
 impl Store {
-    /// Events that are not ended, in the order in which they were kept, of all workspaces: what a start takes up again.
-    pub async fn open_events(&self, after: Id, limit: usize) -> Result<Vec<KeptEvent>> {
-        self.events_where(" where state<2 and id>? order by id limit ?", &[after.0, limit as i64]).await
+    /// Events that are not ended, after this one (a workspace and an id; zeros: from the first), workspace by workspace, in
+    /// each in the order in which they were kept: what a start takes up again.
+    pub async fn open_events(&self, after: (WorkspaceId, Id), limit: usize) -> Result<Vec<KeptEvent>> {
+        let values = [after.0.0, after.1.0, limit as i64];
+        self.events_where(" where state<2 and (ws,id)>(?,?) order by ws,id limit ?", &values).await
     }
 
     /// One event.

@@ -16,7 +16,7 @@
 //! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
 //! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
 //! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>
-//! channel       add_channel(ChannelNew) -> Id  channel(id)  channels(ws)  set_channel_state  put_credential(CredentialRow)
+//! channel       add_channel(ChannelNew) -> Id  channel(ws, id)  channels(ws)  set_channel_state  put_credential(CredentialRow)
 //! workflow      publish_workflow(ws, name, hash, files)  active_workflows(ws)  workflow(ws, hash)
 //! workspace     put_workspace(WorkspaceRow)  workspaces()
 //! books         books(ws) -> Books            parked(ws, limit) -> [ParkedItem]
@@ -37,7 +37,7 @@
 //! find_send(ws, channel: Id, key: Option<&str>, provider_id: &str) -> Option<SendRow>
 //! open_sends() -> Vec<SendRow>            due_sends(now: Instant, limit: usize) -> Vec<SendRow>
 //! send(ws, id: Id) -> Option<SendRow>     sends_of_run(ws, run: Id) -> Vec<SendRow>
-//! open_events(after: Id, limit: usize) -> Vec<KeptEvent>        event(ws, id: Id) -> Option<KeptEvent>
+//! open_events(after: (ws, Id), limit: usize) -> Vec<KeptEvent>        event(ws, id: Id) -> Option<KeptEvent>
 //! run(ws, id: Id) -> Option<RunRow>       runs(ws, filter: RunFilter, limit: usize) -> Vec<RunRow>
 //! runs_of_event(ws, event: Id) -> Vec<RunRow>                   due_runs(now: Instant, limit: usize) -> Vec<RunRow>
 //! conversation(ws, id: Id) -> Option<Arc<ConversationRef>>
@@ -48,7 +48,7 @@
 //! notes(c: &ConversationRef, limit: usize) -> Vec<NoteRow>
 //! state_get(c: &ConversationRef, scope: Scope, key: &str) -> Option<Marked<Value>>
 //! add_channel(n: ChannelNew) -> Id        put_credential(row: CredentialRow) -> ()
-//! channel(id: Id) -> Option<ChannelRow>   channels(ws) -> Vec<ChannelRow>   set_channel_state(ws, id, ChannelState) -> ()
+//! channel(ws, id: Id) -> Option<ChannelRow>   channels(ws) -> Vec<ChannelRow>   set_channel_state(ws, id, ChannelState) -> ()
 //! publish_workflow(ws, name: &str, hash: &str, files: Vec<(String, String)>) -> ()
 //! active_workflows(ws) -> Vec<WorkflowRow>                      workflow(ws, hash: &str) -> Option<WorkflowRow>
 //! put_workspace(row: WorkspaceRow) -> ()  workspaces() -> Vec<WorkspaceRow>
@@ -71,6 +71,7 @@ mod database;
 mod decide;
 mod erase;
 mod event;
+mod everywhere;
 mod fault;
 mod keys;
 mod op;

@@ -11,6 +11,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::conversation::Conversations;
 use crate::database::{Kind, checkpoint, open_keeper, open_readers, open_writer};
+use crate::everywhere::workspaces_in;
 use crate::fault::meaning;
 use crate::keys::Keys;
 use crate::op::Op;
@@ -22,6 +23,17 @@ use crate::{Inner, Store};
 
 /// Pages given back to the file system in one go; the rest waits for the next time.
 const VACUUM_PAGES: &str = "pragma incremental_vacuum(2000)";
+
+/// What deletes dedupe hashes of spans that are over, workspace by workspace.
+const FORGET_HASHES: &str = "with recursive w(ws) as (select min(ws) from dedupe union all \
+    select (select min(ws) from dedupe where ws>w.ws) from w where w.ws is not null) \
+    delete from dedupe where ws in (select ws from w) and span<?";
+
+/// What deletes values whose time is over.
+const FORGET_VALUES: &str = "with recursive w(ws) as (select min(ws) from state where until is not null union all \
+    select (select min(ws) from state where until is not null and ws>w.ws) from w where w.ws is not null) \
+    delete from state where (ws,scope,owner,key_h) in (select s.ws,s.scope,s.owner,s.key_h from w cross join state s \
+    where s.ws=w.ws and s.until is not null and s.until<=?)";
 
 impl Store {
     /// Opens both files, making them if there are none, and starts the writers. `WrongKey` when the key store was made under
@@ -68,10 +80,7 @@ impl Store {
     /// called every few minutes.
     pub async fn maintain(&self) -> Result<()> {
         let now = self.clock.now();
-        let other = vec![
-            ("delete from dedupe where span<?", row![now.div_euclid(SPAN) - 2]),
-            ("delete from state where until is not null and until<=?", row![now]),
-        ];
+        let other = vec![(FORGET_HASHES, row![now.div_euclid(SPAN) - 2]), (FORGET_VALUES, row![now])];
         self.writer.commit(Op { other, ..Op::default() }).await?;
         let mut keeper = self.keeper.lock().await;
         let keeper = keeper.as_mut().ok_or(StoreError::Closed)?;
@@ -106,7 +115,8 @@ impl Store {
 /// Makes sure that no id is given twice, even when the clock was set back since the last start.
 async fn outrun(connection: &mut SqliteConnection, ids: &IdMaker) -> Result<()> {
     for table in ["webhook", "event", "run", "send", "contact", "conversation", "channel", "note", "audit"] {
-        let sql = format!("select coalesce(max(id),0) from {table}");
+        let newest = format!("select coalesce(max((select max(id) from {table} t where t.ws=w.ws)),0) from w");
+        let sql = [workspaces_in(table, "true"), newest].concat();
         let row =
             sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *connection).await.map_err(|e| meaning(&e))?;
         let last = Id(row.try_get(0).map_err(|e| meaning(&e))?);

@@ -7,11 +7,12 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
+use crate::everywhere::workspaces_in;
 use crate::fault::meaning;
 use crate::keys::Sealer;
 use crate::types::{Result, RunFilter, RunRow, StoreError};
 
-const COLUMNS: &str = "select ws,id,conversation,event,workflow,state,until,waiting,why,journal from run";
+const COLUMNS: &str = "select run.ws,id,conversation,event,workflow,state,until,waiting,why,journal from run";
 
 fn run_state(n: i64) -> Option<RunState> {
     use RunState::{Cancelled, Done, Failed, Queued, Running, Waiting};
@@ -50,7 +51,12 @@ impl Store {
 
     /// Waiting runs whose time has come, with their journals, of all workspaces.
     pub async fn due_runs(&self, now: Instant, limit: usize) -> Result<Vec<RunRow>> {
-        self.runs_where(" where state<3 and until<=? and state=2 order by until,id limit ?", &[now, limit as i64], true).await
+        let sql = [
+            &workspaces_in("run", "state<3"),
+            COLUMNS,
+            " join w on run.ws=w.ws where state<3 and until<=? and state=2 order by until,id limit ?",
+        ];
+        self.runs_asked(sql.concat(), &[now, limit as i64], true).await
     }
 
     pub(crate) async fn run_event(&self, ws: WorkspaceId, run: Id) -> Result<Option<Id>> {
@@ -60,7 +66,11 @@ impl Store {
     }
 
     async fn runs_where(&self, rest: &str, values: &[i64], whole: bool) -> Result<Vec<RunRow>> {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe([COLUMNS, rest].concat()));
+        self.runs_asked([COLUMNS, rest].concat(), values, whole).await
+    }
+
+    async fn runs_asked(&self, sql: String, values: &[i64], whole: bool) -> Result<Vec<RunRow>> {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
         for value in values {
             query = query.bind(*value);
         }

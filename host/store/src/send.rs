@@ -9,13 +9,13 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
 use crate::decide::{key_bytes, key_text, seal_why};
+use crate::everywhere::workspaces_in;
 use crate::fault::meaning;
 use crate::op::{Op, Row, domain};
 use crate::sheet::{Sheet, row};
 use crate::types::{Result, SendRow, SendUpdate, StoreError};
 
-const COLUMNS: &str =
-    "select ws,id,channel,conversation,run,path,n,key,state,due,attempt,possible_duplicate,marked,ids,reason,why,body from send";
+const COLUMNS: &str = "select send.ws,id,channel,conversation,run,path,n,key,state,due,attempt,possible_duplicate,marked,ids,reason,why,body from send";
 
 impl Store {
     /// Takes over what became of a send.
@@ -57,10 +57,10 @@ impl Store {
         }
         let sql = const_format(
             COLUMNS,
-            " where provider_h=? and provider_h is not null and state in (3,4) and ws=? and channel=? limit 1",
+            " where ws=? and provider_h=? and provider_h is not null and state in (3,4) and channel=? limit 1",
         );
         let name = self.provider_name(ws, channel, provider_id);
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(name.to_vec()).bind(ws.0).bind(channel.0);
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ws.0).bind(name.to_vec()).bind(channel.0);
         match query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
             Some(found) => self.read_send(&found).await,
             None => Ok(None),
@@ -72,14 +72,16 @@ impl Store {
         Ok(self.sends_where(" where ws=? and id=?", &[ws.0, id.0]).await?.pop())
     }
 
-    /// Everything that wants to leave, is leaving, or is unknown: all workspaces, in order.
+    /// Everything that wants to leave, is leaving, or is unknown: workspace by workspace, in each in order.
     pub async fn open_sends(&self) -> Result<Vec<SendRow>> {
-        self.sends_where(" where state<3 order by id", &[]).await
+        self.sends_where(" where state<3 order by send.ws,id", &[]).await
     }
 
     /// What is ready or unknown and due.
     pub async fn due_sends(&self, now: Instant, limit: usize) -> Result<Vec<SendRow>> {
-        self.sends_where(" where state<3 and due<=? and state<>1 order by due,id limit ?", &[now, limit as i64]).await
+        let rest = " join w on send.ws=w.ws where state<3 and due<=? and state<>1 order by due,id limit ?";
+        let sql = [&workspaces_in("send", "state<3"), COLUMNS, rest].concat();
+        self.sends_asked(sql, &[now, limit as i64]).await
     }
 
     /// What a run decided to send, in order.
@@ -98,7 +100,11 @@ impl Store {
     }
 
     pub(crate) async fn sends_where(&self, rest: &str, values: &[i64]) -> Result<Vec<SendRow>> {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(const_format(COLUMNS, rest)));
+        self.sends_asked(const_format(COLUMNS, rest), values).await
+    }
+
+    async fn sends_asked(&self, sql: String, values: &[i64]) -> Result<Vec<SendRow>> {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
         for value in values {
             query = query.bind(*value);
         }

@@ -4,6 +4,7 @@ mod books;
 mod bulk;
 mod erase;
 mod intake;
+mod plans;
 mod rows;
 mod writing;
 

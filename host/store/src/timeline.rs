@@ -20,9 +20,10 @@ const FAR: usize = 1_000;
 impl Store {
     /// The last things that happened in a conversation, oldest first.
     pub async fn timeline(&self, c: &ConversationRef, limit: usize) -> Result<Vec<Item>> {
-        let sql = "with recursive chain(id,n) as (select last,1 from conversation where ws=? and id=? union all \
-                   select coalesce((select e.prev from event e where e.id=chain.id),(select s.prev from send s where s.id=chain.id)), \
-                   chain.n+1 from chain where chain.n<? and chain.id>0) select id from chain where id>0";
+        let sql = "with recursive chain(id,n) as (select last,1 from conversation where ws=?1 and id=?2 union all \
+                   select coalesce((select e.prev from event e where e.ws=?1 and e.id=chain.id),\
+                   (select s.prev from send s where s.ws=?1 and s.id=chain.id)),chain.n+1 \
+                   from chain where chain.n<?3 and chain.id>0) select id from chain where id>0";
         let limit = limit.min(FAR);
         let query = sqlx::query(sql).bind(c.workspace.0).bind(c.id.0).bind(limit as i64);
         let rows = query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;

@@ -11,6 +11,7 @@ use sqlx::Row as _;
 
 use crate::Store;
 use crate::conversation::ConversationRef;
+use crate::everywhere::workspaces_in;
 use crate::fault::meaning;
 use crate::keys::{Sealer, unreadable};
 use crate::op::{EventRow, IntakeRows, Link, Op, domain};
@@ -182,9 +183,13 @@ impl Store {
         }
     }
 
-    /// Webhooks that were kept without being parsed, oldest first.
+    /// Webhooks that were kept without being parsed: of each workspace the oldest, at most `limit` of each, so that a flood in
+    /// one keeps no other waiting.
     pub async fn unread(&self, limit: usize) -> Result<Vec<UnreadWebhook>> {
-        let query = sqlx::query("select ws,id,channel,raw from webhook where state=1 order by id limit ?").bind(limit as i64);
+        let rest = "select k.ws,k.id,k.channel,k.raw from w cross join webhook k on k.ws=w.ws and k.state=1 and k.id in \
+                    (select id from webhook where ws=w.ws and state=1 order by id limit ?) order by k.id";
+        let sql = [&workspaces_in("webhook", "state=1"), rest].concat();
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit as i64);
         let mut list = Vec::new();
         for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
             let get = |n: usize| row.try_get::<i64, _>(n).map(Id).map_err(|e| meaning(&e));

@@ -1,7 +1,10 @@
--- The data. Ids are 63-bit integers in the order of time (`integer primary key`, so that every wide table is appended at
--- its end); every row carries its workspace and every query asks for it. Times are milliseconds since 1970, states are
--- small numbers. `body`, `raw`, `why`, `ids`, `thread` are sealed; `h`, `provider_h`, `key_h` are keyed hashes; `reason`
+-- The data. Every key and index is led by the workspace, so that a database which shards can shard by it. Ids are 63-bit
+-- integers in the order of time: within a workspace every wide table is appended at its end. Times are milliseconds since
+-- 1970, states are small numbers. `body`, `raw`, `why`, `ids`, `thread` are sealed; `h`, `provider_h`, `key_h` are keyed hashes; `reason`
 -- and `rule` hold codes of ours. No provider id, name or word of a message stands here in plain.
+--
+-- Tables with bodies are rowid tables beside the index of their key: measured, that costs a little less than bodies inside
+-- the key's own tree, and rows of all workspaces are appended at one end. What is narrow is `without rowid`.
 
 create table workspace (
     id integer primary key,
@@ -11,11 +14,12 @@ create table workspace (
 );
 
 create table channel (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     plugin text not null,
     state smallint not null,
-    body blob not null            -- account, name, config; under the channel's key
+    body blob not null,           -- account, name, config; under the channel's key
+    primary key (ws, id)
 );
 
 create table credential (
@@ -44,10 +48,11 @@ create table workflow_active (
 ) without rowid;
 
 create table contact (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     erased bigint,
-    body blob
+    body blob,
+    primary key (ws, id)
 );
 
 create table identity (
@@ -62,8 +67,8 @@ create index identity_contact on identity (ws, contact);
 
 -- A contact on a channel; also the lane. holder, fence and lease_until are for many hosts on one database.
 create table conversation (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     channel bigint not null,
     contact bigint not null,
     last bigint not null,         -- head of the chain of events and sends (event.prev, send.prev)
@@ -73,13 +78,14 @@ create table conversation (
     fence bigint not null default 0,
     lease_until bigint,
     thread blob,
-    body blob
+    body blob,
+    primary key (ws, id)
 );
 create unique index conversation_contact on conversation (ws, channel, contact);
 
 create table webhook (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     channel bigint not null,
     state smallint not null,
     rule text,
@@ -87,9 +93,10 @@ create table webhook (
     reason text,
     why blob,
     owners blob not null,         -- contacts whose keys together seal raw, 8 bytes each; empty: the key of the day
-    raw blob
+    raw blob,
+    primary key (ws, id)
 );
-create index webhook_waiting on webhook (id) where state = 1;
+create index webhook_waiting on webhook (ws, id) where state = 1;
 create index webhook_parked on webhook (ws, id) where state = 4;
 
 -- span: four days. Looked up in the present span and the two before, so a fact is known for 8 days at least. Old spans are
@@ -103,8 +110,8 @@ create table dedupe (
 ) without rowid;
 
 create table event (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     webhook bigint not null,
     channel bigint not null,
     conversation bigint not null, -- 0: none; then the key of the day seals it
@@ -112,14 +119,15 @@ create table event (
     state smallint not null,
     rule text,
     prev bigint not null,
-    body blob not null
+    body blob not null,
+    primary key (ws, id)
 );
-create index event_open on event (id) where state < 2;
+create index event_open on event (ws, id) where state < 2;
 create index event_parked on event (ws, id) where state = 3;
 
 create table run (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     conversation bigint not null,
     event bigint not null,
     workflow text not null,
@@ -128,10 +136,11 @@ create table run (
     waiting text,
     reason text,
     why blob,
-    journal blob not null         -- what the first commit knew; the rest is in table journal
+    journal blob not null,        -- what the first commit knew; the rest is in table journal
+    primary key (ws, id)
 );
 create index run_event on run (ws, event);
-create index run_open on run (until, id) where state < 3;
+create index run_open on run (ws, until, id) where state < 3;
 create index run_parked on run (ws, id) where state = 4;
 
 create table journal (
@@ -143,8 +152,8 @@ create table journal (
 ) without rowid;
 
 create table send (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     channel bigint not null,
     conversation bigint not null,
     run bigint not null,
@@ -161,22 +170,24 @@ create table send (
     why blob,
     ids blob,
     prev bigint not null,
-    body blob not null
+    body blob not null,
+    primary key (ws, id)
 );
 create unique index send_key on send (ws, key);
-create index send_open on send (due, id) where state < 3;
+create index send_open on send (ws, due, id) where state < 3;
 create index send_parked on send (ws, id) where state = 6;
-create index send_provider on send (provider_h) where provider_h is not null and state in (3, 4);
+create index send_provider on send (ws, provider_h) where provider_h is not null and state in (3, 4);
 
 create table note (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     conversation bigint not null,
     written_by text not null,
     marked smallint not null,
-    body blob not null
+    body blob not null,
+    primary key (ws, id)
 );
-create index note_conversation on note (conversation, id);
+create index note_conversation on note (ws, conversation, id);
 
 create table state (
     ws bigint not null,
@@ -188,13 +199,14 @@ create table state (
     body blob not null,
     primary key (ws, scope, owner, key_h)
 ) without rowid;
+create index state_until on state (ws, until) where until is not null;
 
 create table audit (
-    id integer primary key,
     ws bigint not null,
+    id bigint not null,
     actor text not null,
     action text not null,
     detail text not null,
-    hash blob not null            -- keyed, over this line and the hash of the one before
+    hash blob not null,           -- keyed, over this line and the hash of the one before
+    primary key (ws, id)
 );
-create index audit_ws on audit (ws, id);

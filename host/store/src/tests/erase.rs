@@ -46,7 +46,7 @@ async fn the_key_dies_and_an_old_copy_of_the_data_stays_shut() {
     assert_eq!(house.store.books(WS).await.unwrap().sends["dropped"], 1);
     assert_eq!(house.store.raw(WS, group.webhook.unwrap()).await, Err(StoreError::Erased));
     // The other contact's words are untouched.
-    let other = house.store.open_events(Id(0), 10).await.unwrap();
+    let other = house.store.open_events((Id(0), Id(0)), 10).await.unwrap();
     assert_eq!(other.len(), 1);
     assert_eq!(other[0].event.text(), Some("Regenschirm"));
     // Even the handle that somebody held opens nothing any more, and seals nothing.

@@ -25,7 +25,7 @@ async fn a_message_is_kept_and_read_again_after_a_restart() {
     drop((kept, conversation));
 
     house.again().await;
-    let open = house.store.open_events(Id(0), 10).await.unwrap();
+    let open = house.store.open_events((Id(0), Id(0)), 10).await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].id, open[0].state), (id, EventState::New));
     assert_eq!(*open[0].event, message("4915112345", "m1", "Guten Tag"));
@@ -96,7 +96,7 @@ async fn two_workspaces_and_two_channels_do_not_know_each_others_facts() {
         let intake = Intake { workspace, channel, ..house.coming(Parsed::Events(vec![message("1", "a", "x")])) };
         assert_eq!(house.store.intake(intake).await.unwrap().events.len(), 1);
     }
-    assert!(house.store.event(Id(2), house.store.open_events(Id(0), 1).await.unwrap()[0].id).await.unwrap().is_none());
+    assert!(house.store.event(Id(2), house.store.open_events((Id(0), Id(0)), 1).await.unwrap()[0].id).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn an_event_that_names_nobody_has_no_conversation() {
     let kept = house.take(vec![event.clone()]).await;
     assert!(kept.events[0].conversation.is_none());
     house.again().await;
-    assert_eq!(*house.store.open_events(Id(0), 1).await.unwrap()[0].event, event);
+    assert_eq!(*house.store.open_events((Id(0), Id(0)), 1).await.unwrap()[0].event, event);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn what_was_kept_unread_is_normalized_once() {
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one.events.len() + two.events.len(), 1);
     assert!(house.store.unread(10).await.unwrap().is_empty());
-    assert_eq!(house.store.open_events(Id(0), 10).await.unwrap().last().unwrap().webhook, unread[0].id);
+    assert_eq!(house.store.open_events((Id(0), Id(0)), 10).await.unwrap().last().unwrap().webhook, unread[0].id);
     assert_eq!(house.store.raw(WS, unread[0].id).await.unwrap().unwrap(), unread[0].raw);
     let books = house.store.books(WS).await.unwrap();
     assert_eq!(books.webhooks["kept"], 2);

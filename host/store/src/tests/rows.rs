@@ -228,7 +228,7 @@ async fn channels_credentials_workflows_and_workspaces_round_trip() {
     let workspace = WorkspaceRow { id: WS, name: "Shop".into(), time_zone: "Europe/Berlin".into(), language: "de".into() };
     house.store.put_workspace(workspace.clone()).await.unwrap();
     house.again().await;
-    let channel = house.store.channel(id).await.unwrap().unwrap();
+    let channel = house.store.channel(WS, id).await.unwrap().unwrap();
     assert_eq!(
         (channel.account, channel.name, channel.config, channel.state),
         (new.account, new.name, new.config, ChannelState::Revoked)

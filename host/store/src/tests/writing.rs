@@ -19,7 +19,7 @@ async fn two_hundred_at_once_take_far_fewer_commits() {
     let after = house.store.stats();
     assert_eq!(after.operations - before.operations, 200);
     assert!(after.commits - before.commits <= 40, "{} commits", after.commits - before.commits);
-    assert_eq!(house.store.open_events(Id(0), 1_000).await.unwrap().len(), 400);
+    assert_eq!(house.store.open_events((Id(0), Id(0)), 1_000).await.unwrap().len(), 400);
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn one_bad_operation_does_not_fail_the_others() {
     two.unwrap();
     assert!(matches!(bad, Err(StoreError::Taken(_))), "{bad:?}");
     assert_eq!(house.store.stats().repeats, 1, "they were in one batch");
-    assert!(house.store.open_events(Id(0), 10).await.unwrap().is_empty());
+    assert!(house.store.open_events((Id(0), Id(0)), 10).await.unwrap().is_empty());
     assert_eq!(house.store.open_sends().await.unwrap().len(), 3);
     // The failed commit left no link in the timeline of its conversation.
     let conversation = kept.events[0].conversation.clone().unwrap();
@@ -53,7 +53,7 @@ async fn another_master_key_is_refused_and_nothing_is_changed() {
     let other = MasterKey::generate().unwrap().to_text().to_string();
     assert_eq!(open(house.dir.path(), &other, &house.clock).await.err(), Some(StoreError::WrongKey));
     let store = open(house.dir.path(), &house.master, &house.clock).await.unwrap();
-    assert_eq!(store.open_events(Id(0), 10).await.unwrap().len(), 1);
+    assert_eq!(store.open_events((Id(0), Id(0)), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
