@@ -210,6 +210,7 @@ mod tests {
             placements: places,
             why: "sends".to_owned(),
             optional: false,
+            generate: false,
         };
         let json = Placement::JsonField("/text/body".to_owned());
         assert!(placement("token", &Placement::Bearer, &[]).is_ok());

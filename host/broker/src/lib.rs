@@ -135,6 +135,19 @@ impl Broker {
         sent
     }
 
+    /// Whether [`Broker::send_placed`] would send this: every rule is applied, every secret put in its place, and nothing leaves.
+    ///
+    /// # Errors
+    /// What it would refuse, as [`EgressError::Refused`] holds it.
+    pub fn check(
+        &self,
+        request: &HttpRequest,
+        credentials: &[StoredCredential],
+        slots: &[CredentialSlot],
+    ) -> Result<(), Failure> {
+        self.inner.egress.check(&self.inner.opener, request, credentials, slots)
+    }
+
     /// Whether a webhook is signed by the provider: over the raw body, with the secret of the scheme's slot. Says no when
     /// anything is missing, and takes as long to say so.
     #[must_use]

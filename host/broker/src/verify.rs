@@ -1,5 +1,5 @@
 //! Signatures of webhooks and the handshake before them. Stops forged events: without the right signature over the very
-//! bytes that came, nothing is parsed and nothing is kept. Fails closed: no secret, an empty secret, a header that is
+//! bytes that came (or, where the provider signs nothing, the secret in its header), nothing is parsed and nothing is kept. Fails closed: no secret, an empty secret, a header that is
 //! missing or comes twice, a byte too many: no.
 
 use std::hint::black_box;
@@ -42,31 +42,36 @@ impl HeaderLookup for HeaderMap {
     }
 }
 
-/// Whether `body` is signed as the scheme says.
+/// Whether the request comes from the provider: `body` is signed, or the header is the secret, as the scheme says.
 pub(crate) fn signed<H: HeaderLookup + ?Sized>(
     scheme: &VerifyScheme,
     secret: Option<&SecretString>,
     headers: &H,
     body: &[u8],
 ) -> bool {
-    let SignatureScheme::HmacSha256 = scheme.scheme;
     // An empty key is a key that everybody knows.
     let secret = secret.map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty());
-    let given = headers.only(&scheme.header).and_then(|value| decode(scheme, value));
-    // The work is done in any case, so that a stranger cannot measure whether an address has a channel.
+    let given = headers.only(&scheme.header);
+    // The work is done in any case, so that a stranger cannot measure whether an address has a channel, or of which scheme.
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.unwrap_or("none").as_bytes()) else { return false };
     let expected = black_box(mac.chain_update(body).finalize().into_bytes());
-    match (secret, given) {
-        (Some(_), Some(given)) => expected.as_slice().ct_eq(given.as_slice()).into(),
-        _ => false,
+    let (Some(secret), Some(given)) = (secret, given) else { return false };
+    match scheme.scheme {
+        SignatureScheme::HmacSha256 => decode(scheme, given).is_some_and(|given| expected.as_slice().ct_eq(&given).into()),
+        SignatureScheme::SecretHeader => same(secret.as_bytes(), given),
     }
+}
+
+/// Whether two texts are the same. Their digests have one length, so the comparison does not tell the secret's.
+fn same(secret: &[u8], given: &[u8]) -> bool {
+    Sha256::digest(secret).as_slice().ct_eq(Sha256::digest(given).as_slice()).into()
 }
 
 /// The bytes of a signature of exact form.
 fn decode(scheme: &VerifyScheme, value: &[u8]) -> Option<[u8; 32]> {
     let digits = value.strip_prefix(scheme.prefix.as_bytes())?;
     let mut signature = [0; 32];
-    match scheme.encoding {
+    match scheme.encoding.unwrap_or_default() {
         Encoding::Hex => hex::decode_to_slice(digits, &mut signature).ok()?,
     }
     Some(signature)
@@ -86,9 +91,11 @@ pub(crate) fn handshake(kind: HandshakeKind, token: &SecretString, query: &[(Str
         return None;
     }
     let token = token.expose_secret();
-    // Digests have one length, so the comparison does not tell the token's.
-    let same: bool = Sha256::digest(token).as_slice().ct_eq(Sha256::digest(given).as_slice()).into();
-    if same && !token.is_empty() { Some((200, challenge.to_owned())) } else { Some((403, String::new())) }
+    if same(token.as_bytes(), given.as_bytes()) && !token.is_empty() {
+        Some((200, challenge.to_owned()))
+    } else {
+        Some((403, String::new()))
+    }
 }
 
 #[cfg(test)]

@@ -291,7 +291,7 @@ pub struct Event {
     pub thread: Option<String>,
     /// Who said it.
     pub sender: Option<Person>,
-    /// When the provider says it happened.
+    /// When the provider says it happened; 0 when it does not say.
     pub at: Instant,
     /// Whether it may start a message workflow: the guard against two bots answering each other for ever.
     pub trigger: bool,
@@ -324,25 +324,44 @@ impl Event {
         }
     }
 
-    /// Every id by which this event knows its contact: thread first, then sender, then aliases. Without repeats.
+    /// Every id by which this event knows its contact: thread first, then sender, then aliases. Without repeats. In a thread
+    /// of several people (a group) the thread alone: its speakers have conversations of their own.
     #[must_use]
     pub fn identities(&self) -> Vec<&str> {
-        let sender = self.sender.as_ref();
-        let aliases = sender.and_then(|p| p.extra.as_ref()).and_then(|e| e.get("alt_ids")).and_then(Value::as_array);
-        let inbound = !matches!(self.body, EventBody::Echo(_));
         let mut ids: Vec<&str> = Vec::new();
-        let all = self.thread.as_deref().into_iter().chain(
-            sender
-                .filter(|_| inbound)
-                .map(|p| p.id.as_str())
-                .into_iter()
-                .chain(aliases.into_iter().flatten().filter_map(Value::as_str)),
-        );
-        for id in all {
+        let sender = self.contact_is_sender().then(|| self.sender_ids()).into_iter().flatten();
+        for id in self.thread.as_deref().into_iter().chain(sender) {
             if !id.is_empty() && !ids.contains(&id) {
                 ids.push(id);
             }
         }
         ids
     }
+
+    /// Who is on the other side: the sender, or a thread of several people under its own name.
+    #[must_use]
+    pub fn contact(&self) -> Person {
+        let named = self.extra.as_ref().and_then(|e| e.get("thread_name")).and_then(Value::as_str);
+        match (&self.sender, &self.thread) {
+            (Some(sender), _) if self.contact_is_sender() => sender.clone(),
+            (Some(_), Some(thread)) if !matches!(self.body, EventBody::Echo(_)) => {
+                Person { id: thread.clone(), name: named.map(str::to_owned), ..Person::default() }
+            }
+            _ => Person::default(),
+        }
+    }
+
+    /// Whether the thread, where there is one, is the sender's own: one of the ids by which the event knows them.
+    fn contact_is_sender(&self) -> bool {
+        let thread = self.thread.as_deref().filter(|t| !t.is_empty());
+        !matches!(self.body, EventBody::Echo(_)) && thread.is_none_or(|t| self.sender_ids().any(|id| id == t))
+    }
+
+    fn sender_ids(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.sender.iter().filter_map(|p| p.extra.as_ref()?.get("alt_ids")?.as_array()).flatten();
+        self.sender.iter().map(|p| p.id.as_str()).chain(aliases.filter_map(Value::as_str))
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -286,6 +286,7 @@ pub enum Operation {
     Delete(String),
     Subscribe(String),
     Unsubscribe,
+    Check,
     FetchProfile(String),
     FetchMedia(String),
     Poll(Option<String>),

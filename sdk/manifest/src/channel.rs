@@ -34,18 +34,18 @@ fn body_limit() -> usize {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyScheme {
-    /// Over the raw bytes of the body.
+    /// How the provider proves that it is the provider.
     pub scheme: SignatureScheme,
-    /// Which header carries the signature. Must come exactly once.
+    /// Which header carries the signature or the secret. Must come exactly once.
     pub header: String,
-    /// What stands before the signature.
-    #[serde(default)]
+    /// What stands before the signature. Only for schemes that sign.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// The slot of the secret.
     pub secret: String,
-    /// How the signature is written.
-    #[serde(default)]
-    pub encoding: Encoding,
+    /// How the signature is written; absent: [`Encoding::Hex`]. Only for schemes that sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
 }
 
 /// How a webhook is signed. Grows with the channels.
@@ -54,6 +54,9 @@ pub enum SignatureScheme {
     /// HMAC-SHA256 over the raw body.
     #[serde(rename = "hmac-sha256")]
     HmacSha256,
+    /// The header's value is the secret itself; the body is not signed. For providers that offer no more than this.
+    #[serde(rename = "secret-header")]
+    SecretHeader,
 }
 
 /// How a signature is written.
@@ -100,6 +103,9 @@ pub struct CredentialSlot {
     /// Whether the plugin works without it.
     #[serde(default)]
     pub optional: bool,
+    /// Whether the host makes one up when the operator gives none: for a secret that it tells the provider itself.
+    #[serde(default)]
+    pub generate: bool,
 }
 
 impl CredentialSlot {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::channel::{CredentialSlot, PlacementKind, WebhookRules};
-use crate::{Kind, Manifest, ManifestError, RetryRules, WORLD_VERSION, origin};
+use crate::{Kind, Manifest, ManifestError, RetryRules, SignatureScheme, WORLD_VERSION, origin};
 
 type Checked = Result<(), ManifestError>;
 
@@ -313,6 +313,13 @@ fn webhook(rules: &WebhookRules, slots: &[CredentialSlot]) -> Checked {
         }
     }
     header_name("webhook.verify.header", &rules.verify.header)?;
+    let unsigned = rules.verify.scheme == SignatureScheme::SecretHeader;
+    if unsigned && (!rules.verify.prefix.is_empty() || rules.verify.encoding.is_some()) {
+        return no(
+            "manifest.verify",
+            "webhook.verify: with `secret-header` the header is the secret itself; leave `prefix` and `encoding` out",
+        );
+    }
     if rules.verify.prefix.len() > 64 || !rules.verify.prefix.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return no("manifest.header", "webhook.verify.prefix: at most 64 visible ASCII characters");
     }

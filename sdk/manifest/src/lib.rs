@@ -233,6 +233,7 @@ impl Manifest {
                     placements: site.placements.clone(),
                     why: site.why.clone(),
                     optional: false,
+                    generate: false,
                 }),
             }
         }

@@ -19,7 +19,7 @@ fn a_channel_says_everything_about_its_provider() {
     let webhook = m.webhook.as_ref().unwrap();
     assert_eq!(webhook.verify.scheme, SignatureScheme::HmacSha256);
     assert_eq!((webhook.verify.header.as_str(), webhook.verify.prefix.as_str()), ("X-Parrot-Signature", "sha256="));
-    assert_eq!((webhook.verify.secret.as_str(), webhook.verify.encoding), ("app_secret", Encoding::Hex));
+    assert_eq!((webhook.verify.secret.as_str(), webhook.verify.encoding), ("app_secret", None));
     assert_eq!(webhook.handshake.as_ref().unwrap().token, "verify_token");
     assert_eq!((webhook.body_limit, webhook.answers), (4 << 20, false));
     assert_eq!((m.limits.text, m.limits.buttons, m.limits.button_title), (Some(4096), Some(3), Some(20)));
@@ -174,6 +174,19 @@ fn what_reads_well_and_is_not_allowed_is_refused_under_its_code() {
     ] {
         assert_eq!(spoil(CHANNEL, from, to).map_err(|e| e.code), Err(code), "{from} -> {to}");
     }
+}
+
+#[test]
+fn a_header_that_is_the_secret_itself_has_neither_prefix_nor_encoding() {
+    let signed = "scheme = \"hmac-sha256\", header = \"X-Parrot-Signature\", prefix = \"sha256=\",";
+    let with = |more: &str| spoil(CHANNEL, signed, &format!("scheme = \"secret-header\", header = \"X-Parrot-Token\",{more}"));
+    let verify = with("").unwrap().webhook.unwrap().verify;
+    assert_eq!((verify.scheme, verify.header.as_str()), (SignatureScheme::SecretHeader, "X-Parrot-Token"));
+    for more in [" prefix = \"Token \",", " encoding = \"hex\","] {
+        assert_eq!(with(more).map_err(|e| e.code), Err("manifest.verify"), "{more}");
+    }
+    let spelled = spoil(CHANNEL, "prefix = \"sha256=\",", "prefix = \"sha256=\", encoding = \"hex\",").unwrap();
+    assert_eq!(spelled.webhook.unwrap().verify.encoding, Some(Encoding::Hex));
 }
 
 #[test]

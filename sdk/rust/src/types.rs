@@ -95,8 +95,14 @@ impl HttpRequest {
 
     /// The same with the secret of `slot` as bearer token.
     #[must_use]
-    pub fn bearer(mut self, slot: impl Into<String>) -> Self {
-        self.credentials.push(Credential { slot: slot.into(), place: Placement::Bearer });
+    pub fn bearer(self, slot: impl Into<String>) -> Self {
+        self.secret(slot, Placement::Bearer)
+    }
+
+    /// The same with the secret of `slot` at this place. The manifest must let it stand there.
+    #[must_use]
+    pub fn secret(mut self, slot: impl Into<String>, place: Placement) -> Self {
+        self.credentials.push(Credential { slot: slot.into(), place });
         self
     }
 }

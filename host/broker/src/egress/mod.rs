@@ -84,6 +84,18 @@ impl Egress {
         let timeout = asked.unwrap_or(self.timeout).min(MAX_TIMEOUT);
         client::exchange(client, request.method, ready, timeout, scrubber).await
     }
+
+    /// Everything of [`Egress::send`] but the sending.
+    pub(crate) fn check(
+        &self,
+        opener: &CredentialOpener,
+        request: &HttpRequest,
+        credentials: &[StoredCredential],
+        slots: &[CredentialSlot],
+    ) -> Result<(), Failure> {
+        let Destination { url, .. } = Destination::check(&request.url, &self.allow)?;
+        prepare(opener, request, url, credentials, slots).map(drop)
+    }
 }
 
 /// Decides on every credential before the first is opened.

@@ -245,6 +245,7 @@ async fn an_echo_is_scrubbed() {
         placements: vec![PlacementKind::Query, PlacementKind::Path],
         why: "sends".to_owned(),
         optional: false,
+        generate: false,
     }];
     let mut request = post(&server.url("/?a=1"));
     request.credentials[0].place = Placement::Query("key".to_owned());
@@ -391,6 +392,7 @@ async fn no_log_line_and_no_error_holds_a_token() {
         placements: vec![PlacementKind::Bearer, PlacementKind::Query, PlacementKind::Path, PlacementKind::Header],
         why: "sends".to_owned(),
         optional: false,
+        generate: false,
     }];
     let mut said = String::new();
     for round in 0..8 {

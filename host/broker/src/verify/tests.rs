@@ -1,10 +1,11 @@
-//! The recorded vectors of WhatsApp, and everything that is nearly right.
+//! The recorded vectors of WhatsApp and Telegram, and everything that is nearly right.
 
 use serde_json::Value;
 
 use super::*;
 
-const VECTORS: &str = include_str!("../../testdata/whatsapp-vectors.json");
+const WHATSAPP: &str = include_str!("../../testdata/whatsapp-vectors.json");
+const TELEGRAM: &str = include_str!("../../testdata/telegram-vectors.json");
 
 fn scheme() -> VerifyScheme {
     VerifyScheme {
@@ -12,7 +13,18 @@ fn scheme() -> VerifyScheme {
         header: "X-Hub-Signature-256".to_owned(),
         prefix: "sha256=".to_owned(),
         secret: "app_secret".to_owned(),
-        encoding: Encoding::Hex,
+        encoding: None,
+    }
+}
+
+/// As Telegram does it.
+fn header_scheme() -> VerifyScheme {
+    VerifyScheme {
+        scheme: SignatureScheme::SecretHeader,
+        header: "X-Telegram-Bot-Api-Secret-Token".to_owned(),
+        prefix: String::new(),
+        secret: "webhook_secret".to_owned(),
+        encoding: None,
     }
 }
 
@@ -26,13 +38,14 @@ fn pairs(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn vectors() {
-    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
-    let (mut signatures, mut handshakes) = (0, 0);
-    for vector in vectors["vectors"].as_array().unwrap() {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap()["vectors"].as_array().unwrap().clone();
+    let (mut signatures, mut tokens, mut handshakes) = (0, 0, 0);
+    for vector in read(WHATSAPP).iter().chain(&read(TELEGRAM)) {
         let (name, valid) = (vector["name"].as_str().unwrap(), vector["valid"].as_bool().unwrap());
         match vector["scheme"].as_str().unwrap() {
-            "x-hub-signature-256" => {
-                signatures += 1;
+            word @ ("x-hub-signature-256" | "telegram-secret-token") => {
+                let scheme = if word == "telegram-secret-token" { header_scheme() } else { scheme() };
+                *(if word == "telegram-secret-token" { &mut tokens } else { &mut signatures }) += 1;
                 let headers: Vec<(String, String)> = vector["headers"]
                     .as_object()
                     .unwrap()
@@ -41,8 +54,8 @@ fn vectors() {
                     .collect();
                 let key = secret(vector["secret"].as_str().unwrap());
                 let body = vector["body"].as_str().unwrap().as_bytes();
-                assert_eq!(signed(&scheme(), Some(&key), &headers, body), valid, "{name}");
-                assert!(!signed(&scheme(), None, &headers, body), "{name} without a secret");
+                assert_eq!(signed(&scheme, Some(&key), &headers, body), valid, "{name}");
+                assert!(!signed(&scheme, None, &headers, body), "{name} without a secret");
             }
             "hub-challenge" => {
                 handshakes += 1;
@@ -55,7 +68,7 @@ fn vectors() {
             other => panic!("unknown scheme {other}"),
         }
     }
-    assert_eq!((signatures, handshakes), (3, 2));
+    assert_eq!((signatures, tokens, handshakes), (3, 2, 2));
 }
 
 fn sign(key: &str, body: &[u8]) -> String {
@@ -135,6 +148,38 @@ fn no_mutation_of_a_signature_passes() {
         changed[bit / 8] ^= 1 << (bit % 8);
         assert!(!signed(&scheme(), Some(&key), &vec![("x-hub-signature-256".to_owned(), good.clone())], &changed));
     }
+}
+
+#[test]
+fn only_the_very_secret_passes_in_a_header() {
+    let (key, name) = (secret("s3cr3t_Token-1"), "x-telegram-bot-api-secret-token".to_owned());
+    let with = |values: &[&str]| -> Vec<(String, String)> { values.iter().map(|v| (name.clone(), (*v).to_owned())).collect() };
+    let ask = |headers: &Vec<(String, String)>| signed(&header_scheme(), Some(&key), headers, b"{}");
+    assert!(ask(&with(&["s3cr3t_Token-1"])));
+    let mut map = HeaderMap::new();
+    map.append("x-telegram-bot-api-secret-token", "s3cr3t_Token-1".parse().unwrap());
+    assert!(signed(&header_scheme(), Some(&key), &map, b"anything, for the body is not signed"));
+    map.append("x-telegram-bot-api-secret-token", "s3cr3t_Token-1".parse().unwrap());
+    assert!(!signed(&header_scheme(), Some(&key), &map, b"{}"), "twice");
+    assert!(!ask(&with(&["s3cr3t_Token-1", "s3cr3t_Token-1"])), "twice");
+    assert!(!ask(&with(&["wrong", "s3cr3t_Token-1"])), "twice");
+    assert!(!ask(&vec![("x-other".to_owned(), "s3cr3t_Token-1".to_owned())]), "another header");
+    for wrong in ["", " ", "s3cr3t_token-1", "s3cr3t_Token-", "s3cr3t_Token-12", " s3cr3t_Token-1", "s3cr3t_Token-1 ", "none"] {
+        assert!(!ask(&with(&[wrong])), "{wrong:?}");
+    }
+    for (at, byte) in
+        "s3cr3t_Token-1".bytes().enumerate().flat_map(|(at, own)| (32..127).filter(move |b| *b != own).map(move |b| (at, b)))
+    {
+        let mut changed = b"s3cr3t_Token-1".to_vec();
+        changed[at] = byte;
+        assert!(!ask(&with(&[std::str::from_utf8(&changed).unwrap()])), "{changed:?}");
+    }
+    assert!(!signed(&header_scheme(), Some(&secret("")), &with(&[""]), b"{}"), "an empty secret lets nobody in");
+    assert!(!signed(&header_scheme(), None, &with(&["none"]), b"{}"), "no secret lets nobody in");
+    let signature = sign("s3cr3t_Token-1", b"{}");
+    assert!(!ask(&with(&[&signature])), "a signature is not the secret");
+    let hub = vec![("x-hub-signature-256".to_owned(), "s3cr3t_Token-1".to_owned())];
+    assert!(!signed(&scheme(), Some(&key), &hub, b"{}"), "the secret is not a signature");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub fn to_v1(event: &Event, channel: &str, account: &str) -> Value {
     out.set("channel", channel);
     out.set("account_id", account);
     out.set("conversation_key", event.thread.as_ref().map(|thread| format!("{channel}:{account}:{thread}")));
-    out.set("timestamp", timestamp(event.at));
+    out.set("timestamp", Some(event.at).filter(|at| *at != 0).and_then(timestamp));
     out.set("direction", if kind.starts_with("echo") || kind == "status" { "outbound" } else { "inbound" });
     out.set("trigger", event.trigger);
     out.set("dedupe_key", event.dedupe_key.as_str());

@@ -43,6 +43,11 @@ impl Config {
         self.url(&format!("{}/messages", segment(&account.id, "account id")?))
     }
 
+    /// Where the number tells its own name.
+    pub(crate) fn number(&self, account: &Account) -> Result<String, Failure> {
+        self.url(&format!("{}?fields=verified_name,display_phone_number", segment(&account.id, "account id")?))
+    }
+
     pub(crate) fn uploads(&self, account: &Account) -> Result<String, Failure> {
         self.url(&format!("{}/media", segment(&account.id, "account id")?))
     }
@@ -84,6 +89,8 @@ mod tests {
     fn settings_change_origin_and_version() {
         let plain = account("123", "{}");
         assert_eq!(Config::of(&plain).unwrap().messages(&plain).unwrap(), "https://graph.facebook.com/v23.0/123/messages");
+        let fields = "https://graph.facebook.com/v23.0/123?fields=verified_name,display_phone_number";
+        assert_eq!(Config::of(&plain).unwrap().number(&plain).unwrap(), fields);
         let own = account("123", r#"{"api_url":"http://127.0.0.1:9/","api_version":"v21.0"}"#);
         assert_eq!(Config::of(&own).unwrap().messages(&own).unwrap(), "http://127.0.0.1:9/v21.0/123/messages");
         assert!(Config::of(&account("1", r#"{"api_url":1}"#)).is_err());
@@ -95,6 +102,7 @@ mod tests {
         for id in ["", "..", "1/2", "1?x", "1#x", "%2e%2e", "a b"] {
             assert!(config.media(id).is_err(), "{id}");
             assert!(config.messages(&account(id, "")).is_err(), "{id}");
+            assert!(config.number(&account(id, "")).is_err(), "{id}");
         }
         assert!(config.subscribed_apps().is_err());
     }

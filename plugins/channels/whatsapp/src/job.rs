@@ -56,6 +56,7 @@ pub(crate) fn begin(job: &Job) -> Result<Turn, Failure> {
         // The callback address itself is set in the app's dashboard; this connects the account's webhooks to the app.
         Operation::Subscribe(_) => once(HttpRequest::new(Method::Post, config.subscribed_apps()?)),
         Operation::Unsubscribe => once(HttpRequest::new(Method::Delete, config.subscribed_apps()?)),
+        Operation::Check => once(HttpRequest::new(Method::Get, config.number(&job.account)?)),
         Operation::FetchMedia(id) => once(HttpRequest::new(Method::Get, config.media(id)?)),
         Operation::Typing => Err(Failure::unsupported(
             "typing",
@@ -84,6 +85,7 @@ pub(crate) fn advance(job: &Job, state: &str, response: &HttpResponse) -> Result
             state.step += 1;
             step(job, &config, &state)
         }
+        Operation::Check => Ok(Turn::Done(Outcome::Profile(own(&job.account.id, &answer)))),
         Operation::FetchMedia(_) => media(&state, &answer, response),
         _ => Ok(Turn::Done(Outcome::Nothing)),
     }
@@ -121,6 +123,18 @@ fn step(job: &Job, config: &Config, state: &State) -> Result<Turn, Failure> {
         }
     };
     Ok(Turn::request(request.bearer(TOKEN), state.text(), repeatable))
+}
+
+/// Our own number, under the name that contacts see.
+fn own(account: &str, answer: &Value) -> Person {
+    let text = |key: &str| answer.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
+    let phone = text("display_phone_number");
+    Person {
+        name: text("verified_name").or(phone).map(Into::into),
+        automated: true,
+        extra: phone.map(|phone| json!({ "phone": phone }).to_string()),
+        ..Person::new(answer.get("id").and_then(Value::as_str).unwrap_or(account))
+    }
 }
 
 /// Two requests: where the file is, then the file. Both want the token.

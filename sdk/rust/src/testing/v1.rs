@@ -25,7 +25,7 @@ pub fn to_v1(event: &Event, channel: &str, account: &str) -> Value {
     out.set("channel", json!(channel));
     out.set("account_id", json!(account));
     out.set("conversation_key", json!(event.thread.as_ref().map(|t| format!("{channel}:{account}:{t}"))));
-    out.set("timestamp", json!(timestamp(event.at)));
+    out.set("timestamp", json!((event.at != 0).then(|| timestamp(event.at))));
     out.set("direction", json!(if kind.starts_with("echo") || kind == "status" { "outbound" } else { "inbound" }));
     out.set("trigger", json!(event.trigger));
     out.set("dedupe_key", json!(event.dedupe_key));

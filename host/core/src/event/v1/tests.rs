@@ -86,6 +86,13 @@ fn what_a_plugin_adds_overrules_no_typed_field() {
 }
 
 #[test]
+fn a_moment_that_the_provider_does_not_tell_is_none() {
+    let mut e = event(EventBody::Ignored("why".into()));
+    e.at = 0;
+    check(&e, json!({ "timestamp": null }));
+}
+
+#[test]
 fn the_route_names_the_account_when_the_event_does_not() {
     let mut e = event(EventBody::Ignored("why".into()));
     e.account = None;

@@ -72,6 +72,7 @@ fn operation(of: &Operation) -> adapter::Operation {
         Operation::Delete(id) => Out::Delete(id.clone()),
         Operation::Subscribe(url) => Out::Subscribe(url.clone()),
         Operation::Unsubscribe => Out::Unsubscribe,
+        Operation::Check => Out::Check,
         Operation::FetchProfile(id) => Out::FetchProfile(id.clone()),
         Operation::FetchMedia(id) => Out::FetchMedia(id.clone()),
         Operation::Poll(cursor) => Out::Poll(cursor.clone()),

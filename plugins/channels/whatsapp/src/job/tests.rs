@@ -152,6 +152,20 @@ fn accounts_are_subscribed_and_unsubscribed() {
 }
 
 #[test]
+fn the_number_says_who_it_is_and_a_bad_token_does_not() {
+    let job = job(Operation::Check);
+    let ask = exchange(begin(&job));
+    let url = "https://graph.facebook.com/v23.0/111?fields=verified_name,display_phone_number";
+    assert_eq!((ask.request.method, ask.request.url.as_str(), ask.repeatable), (Method::Get, url, true));
+    let told = answer(200, json!({ "verified_name": "Corner Shop", "display_phone_number": "+1 555 010 0001", "id": "111" }));
+    let Ok(Turn::Done(Outcome::Profile(own))) = advance(&job, &ask.state, &told) else { panic!() };
+    assert_eq!((own.id.as_str(), own.name.as_deref(), own.automated), ("111", Some("Corner Shop"), true));
+    assert_eq!(own.extra.as_deref(), Some(r#"{"phone":"+1 555 010 0001"}"#));
+    let refused = answer(401, json!({ "error": { "code": 190 } }));
+    assert_eq!(advance(&job, &ask.state, &refused).unwrap_err().fault, Fault::Unauthorized);
+}
+
+#[test]
 fn a_file_is_fetched_in_two_requests() {
     let job = job(Operation::FetchMedia("65463453".into()));
     let first = exchange(begin(&job));
