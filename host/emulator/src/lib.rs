@@ -2,11 +2,23 @@
 //! speak to them as to the real ones; nobody calls a function of the engine.
 //!
 //! An emulator is also an oracle: it keeps its own list of what it received and when, independent of the host under test.
+//!
+//! What all of them share: faults of answers and of webhooks ([`Fault`], [`HookFault`]), where webhooks go
+//! ([`Subscription`]), what a contact sees ([`Line`]), and a small door for who plays the contact (`/_emulator/..`).
 
-pub mod control;
+mod control;
+mod desk;
+mod fault;
+mod hook;
+mod talk;
+pub mod telegram;
 pub mod whatsapp;
 
 #[cfg(test)]
 mod tests;
 
-pub use whatsapp::{Fault, Sent, Whatsapp, WhatsappConfig};
+pub use fault::{Fault, HookFault};
+pub use hook::{Change, HELD, Subscription, Undelivered};
+pub use talk::{Button, By, Contact, Line};
+pub use telegram::{Call, Share, Telegram, TelegramConfig};
+pub use whatsapp::{Sent, Whatsapp, WhatsappConfig};

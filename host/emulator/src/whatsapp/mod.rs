@@ -1,16 +1,23 @@
 //! The WhatsApp Cloud API in small: `POST /v<N>/{phone-number-id}/messages` takes messages as the Graph API does, and signed
 //! webhooks go out to the configured address.
+//!
+//! Where they go: to the address of the app's dashboard ([`Whatsapp::register`]) while the business account is subscribed
+//! (`POST /v<N>/{waba}/subscribed_apps`), or where a test says, subscribed or not ([`Whatsapp::set_hook`]).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::Value;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
 
+use crate::control::Emulated;
+use crate::desk::{self, Desk};
+use crate::hook::{Parcel, Subscription, Undelivered};
+use crate::talk::{By, Line};
+
+mod content;
 mod graph;
 mod webhook;
 
@@ -27,10 +34,17 @@ pub struct WhatsappConfig {
     pub phone_number_id: String,
     /// The business account.
     pub waba_id: String,
+    /// The business's name, as contacts see it.
+    pub verified_name: String,
+    /// Our number, as people read it: digits only.
+    pub display_phone_number: String,
     /// Statuses that follow every message that was taken, in this order: `sent`, `delivered`, `read`.
     pub statuses: Vec<&'static str>,
     /// How long an answer takes.
     pub delay: Duration,
+    /// A webhook that found nobody, or was refused, is sent again after this long: for a day, or ten times. Without it,
+    /// every webhook is tried once.
+    pub retry_every: Option<Duration>,
 }
 
 impl Default for WhatsappConfig {
@@ -41,34 +55,13 @@ impl Default for WhatsappConfig {
             token: "emulated-token".to_owned(),
             phone_number_id: "106540352242922".to_owned(),
             waba_id: "102290129340398".to_owned(),
+            verified_name: "Emulated bakery".to_owned(),
+            display_phone_number: "15550783881".to_owned(),
             statuses: Vec::new(),
             delay: Duration::ZERO,
+            retry_every: None,
         }
     }
-}
-
-/// What goes wrong with the next call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Answered with this status and a Graph error of this code; nothing is taken.
-    Status {
-        /// HTTP status.
-        status: u16,
-        /// Graph error code.
-        code: u32,
-        /// Seconds, as the header says.
-        retry_after: Option<u32>,
-    },
-    /// The answer comes only after this long; the message is taken at the end.
-    Hang(Duration),
-    /// The message is taken at once and statuses follow, but the answer comes only after this long.
-    AnswerLate(Duration),
-    /// The message is taken, then the line is cut without an answer. Statuses follow.
-    CutAfterDelivery,
-    /// The line is cut before anything is taken.
-    CutBeforeDelivery,
-    /// The secret comes back in the answer's body and headers.
-    Echo,
 }
 
 /// A call that the emulator received.
@@ -107,73 +100,29 @@ pub struct Whatsapp(Arc<State>);
 #[derive(Debug)]
 struct State {
     config: WhatsappConfig,
-    url: String,
-    hook: Mutex<Option<String>>,
+    desk: Desk,
     sent: Mutex<Vec<Sent>>,
-    faults: Mutex<VecDeque<Fault>>,
-    delay: Mutex<Duration>,
     subscribed: Mutex<Vec<String>>,
     counter: AtomicU64,
-    began: std::time::Instant,
 }
+
+desk::shared!(Whatsapp);
 
 impl Whatsapp {
     /// Starts the server.
-    #[expect(clippy::disallowed_methods, reason = "an emulated provider keeps its own time")]
     pub async fn start(config: WhatsappConfig) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(&config.listen).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let emulator = Self(Arc::new(State {
-            delay: Mutex::new(config.delay),
-            config,
-            url,
-            hook: Mutex::default(),
-            sent: Mutex::default(),
-            faults: Mutex::default(),
-            subscribed: Mutex::default(),
-            counter: AtomicU64::new(1),
-            began: std::time::Instant::now(),
-        }));
+        let (desk, listener) = Desk::open(&config.listen, config.delay, config.retry_every, false).await?;
+        let (sent, subscribed) = (Mutex::default(), Mutex::default());
+        let emulator = Self(Arc::new(State { config, desk, sent, subscribed, counter: AtomicU64::new(1) }));
         let router = graph::router(emulator.clone()).merge(crate::control::router(emulator.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the emulated provider ended");
-            }
-        });
+        desk::serve(listener, router);
         Ok(emulator)
-    }
-
-    /// Its address, `http://127.0.0.1:PORT`.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.0.url
-    }
-
-    /// `127.0.0.1:PORT`, as `[egress] allow_private` wants it.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        self.0.url.trim_start_matches("http://")
     }
 
     /// The account.
     #[must_use]
     pub fn config(&self) -> &WhatsappConfig {
         &self.0.config
-    }
-
-    /// Where webhooks go.
-    pub fn set_hook(&self, url: impl Into<String>) {
-        *self.0.hook.lock() = Some(url.into());
-    }
-
-    /// What goes wrong with the next calls, one each.
-    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.0.faults.lock().extend(faults);
-    }
-
-    /// How long answers take from now on.
-    pub fn set_delay(&self, delay: Duration) {
-        *self.0.delay.lock() = delay;
     }
 
     /// Every call so far, refused ones included.
@@ -194,18 +143,56 @@ impl Whatsapp {
         self.taken().iter().filter(|s| s.to() == Some(contact)).filter_map(|s| s.text().map(str::to_owned)).collect()
     }
 
-    /// The accounts that subscribed to webhooks.
+    /// The business accounts that subscribed to webhooks.
     #[must_use]
     pub fn subscribed(&self) -> Vec<String> {
         self.0.subscribed.lock().clone()
     }
 
-    /// A contact writes. Returns the message's id and the host's HTTP status.
-    pub async fn say(&self, from: &str, name: &str, text: &str) -> std::io::Result<(String, u16)> {
+    /// Whether and where webhooks go.
+    #[must_use]
+    pub fn subscription(&self) -> Subscription {
+        self.0.desk.hooks.subscription(None)
+    }
+
+    /// What an operator does in the app's dashboard: the address must answer a challenge; then webhooks go there while the
+    /// business account is subscribed.
+    pub async fn register(&self, url: &str, verify_token: &str) -> Result<(), Undelivered> {
+        let challenge = format!("{}{:06}", self.0.desk.port(), self.0.counter.fetch_add(1, Ordering::Relaxed));
+        webhook::challenge(url, verify_token, &challenge).await?;
+        self.0.desk.hooks.set_callback(url.to_owned());
+        Ok(())
+    }
+
+    /// A contact writes. Returns the message's id and the host's HTTP status, or [`crate::HELD`].
+    pub async fn say(&self, from: &str, name: &str, text: &str) -> Result<(String, u16), Undelivered> {
         let id = self.next_id("in");
-        let body = webhook::text(&self.0.config, &id, from, name, text);
-        let status = self.deliver(Bytes::from(body), None).await?;
-        Ok((id, status))
+        let name = {
+            let mut talk = self.0.desk.talk.lock();
+            talk.add(Line::new(By::Contact, from, "text", text, &id));
+            talk.meet(from, name)
+        };
+        let body = webhook::text(&self.0.config, &id, from, &name, text);
+        Ok((id, self.deliver(Bytes::from(body), None).await?))
+    }
+
+    /// A contact presses a button of one of our messages, or chooses a row of its list.
+    pub async fn press(&self, from: &str, message: &str, payload: &str) -> Result<(String, u16), Undelivered> {
+        let id = self.next_id("in");
+        let (pressed, name) = {
+            let mut talk = self.0.desk.talk.lock();
+            let line = talk.find(from, message).filter(|line| line.by == By::Business);
+            let line = line.ok_or_else(|| Undelivered::Unknown(format!("no message {message} of ours to {from}")))?;
+            let button = line.buttons.iter().find(|b| b.url.is_none() && b.payload == payload).cloned();
+            let button = button.ok_or_else(|| Undelivered::Unknown(format!("message {message} has no such button")))?;
+            let sent = self.0.sent.lock().iter().find(|s| s.id.as_deref() == Some(message)).map(|s| s.body.clone());
+            let mut line = Line::new(By::Contact, from, "press", &button.title, &id);
+            line.reply_to = Some(message.to_owned());
+            talk.add(line);
+            (content::pressed(&sent.unwrap_or_default(), &button), talk.name(from).unwrap_or_default())
+        };
+        let body = webhook::interactive(&self.0.config, &id, from, &name, message, &pressed);
+        Ok((id, self.deliver(Bytes::from(body), None).await?))
     }
 
     /// The body of a text message's webhook, unsent: for delivering it more than once, or changed.
@@ -214,21 +201,56 @@ impl Whatsapp {
         webhook::text(&self.0.config, id, from, name, text)
     }
 
-    /// Delivers a body, signed rightly unless another signature is given. Returns the host's HTTP status.
-    pub async fn deliver(&self, body: Bytes, signature: Option<&str>) -> std::io::Result<u16> {
-        let Some(hook) = self.0.hook.lock().clone() else { return Err(std::io::Error::other("no webhook address is set")) };
-        let signature = signature.map_or_else(|| webhook::sign(&self.0.config.app_secret, &body), str::to_owned);
-        webhook::post(&hook, body, &signature).await
+    /// Delivers a body, signed rightly unless another signature is given; such a one leaves at once and once. Returns the
+    /// host's HTTP status, or [`crate::HELD`].
+    pub async fn deliver(&self, body: Bytes, signature: Option<&str>) -> Result<u16, Undelivered> {
+        let right = || webhook::sign(&self.0.config.app_secret, &body);
+        let headers = vec![
+            ("user-agent", "facebookexternalua".to_owned()),
+            ("x-hub-signature-256", signature.map_or_else(right, str::to_owned)),
+        ];
+        let parcel = Parcel { headers, body };
+        match signature {
+            None => self.0.desk.hooks.send(parcel).await,
+            Some(_) => self.0.desk.hooks.send_raw(parcel).await,
+        }
     }
 
     fn next_id(&self, kind: &str) -> String {
-        let n = self.0.counter.fetch_add(1, Ordering::Relaxed);
-        format!("wamid.{kind}.{}.{n}", self.0.url.rsplit(':').next().unwrap_or("0"))
+        format!("wamid.{kind}.{}.{}", self.0.desk.port(), self.0.counter.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Sends a status of one of our messages, as the provider would.
-    pub async fn status(&self, id: &str, to: &str, status: &str, key: Option<&str>) -> std::io::Result<u16> {
+    pub async fn status(&self, id: &str, to: &str, status: &str, key: Option<&str>) -> Result<u16, Undelivered> {
+        self.0.desk.talk.lock().change(to, id, |line| line.status = Some(status.to_owned()));
         let body = webhook::status(&self.0.config, id, to, status, key);
         self.deliver(Bytes::from(body), None).await
+    }
+}
+
+impl Emulated for Whatsapp {
+    fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
+    async fn say(&self, from: &str, name: &str, text: &str) -> Result<(String, u16), Undelivered> {
+        Self::say(self, from, name, text).await
+    }
+
+    async fn press(&self, from: &str, message: &str, payload: &str) -> Result<(String, u16), Undelivered> {
+        Self::press(self, from, message, payload).await
+    }
+
+    fn subscription(&self) -> Subscription {
+        Self::subscription(self)
+    }
+
+    fn record(&self) -> Vec<Value> {
+        let told = |sent: &Sent| {
+            json!({
+                "body": sent.body, "key": sent.key, "id": sent.id, "authorized": sent.authorized, "at_ms": sent.at_ms,
+            })
+        };
+        self.0.sent.lock().iter().map(told).collect()
     }
 }
