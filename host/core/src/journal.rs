@@ -10,6 +10,7 @@ use crate::clock::Instant;
 use crate::effect::Decided;
 use crate::failure::Failure;
 use crate::id::Id;
+use crate::ports::Usage;
 
 /// The version of the stored form.
 pub const FORMAT: u8 = 1;
@@ -45,6 +46,12 @@ pub enum Entry {
         marked: bool,
         /// What it wants done.
         effects: Vec<Decided>,
+        /// What it used of its limits, when it ran in the sandbox. Not part of what the run depends on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// When it ended, when it ran in the sandbox: native verbs take no time. Not part of what the run depends on either.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<Instant>,
     },
     /// A step failed.
     StepFailed {
@@ -54,6 +61,12 @@ pub enum Entry {
         attempt: u32,
         /// Why.
         error: Failure,
+        /// What it used of its limits, when it ran in the sandbox.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// When it failed; for a native verb or a guard, when its leg began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<Instant>,
     },
     /// A script's call was answered.
     CallDone {

@@ -68,11 +68,25 @@ pub enum OnUnknown {
     Skip,
 }
 
-/// How long an `unknown` send waits for an echo of its key.
-pub const SETTLE_AFTER: Millis = 30_000;
-
 /// How long a send that is being retried holds the later ones of its conversation.
 pub const HOLD_AT_MOST: Millis = 120_000;
+
+/// How a channel wants its sends treated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    /// When a send is tried again.
+    pub retry: Policy,
+    /// How long one whose answer never came waits for an echo of its key, in milliseconds.
+    pub settle_after: Millis,
+    /// What becomes of it then.
+    pub on_unknown: OnUnknown,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { retry: Policy::default(), settle_after: 30_000, on_unknown: OnUnknown::default() }
+    }
+}
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,22 +126,22 @@ pub enum Next {
 
 /// Decides after an attempt. `attempt` counts from 1; `random` is in 0..1 and spreads the back-off.
 #[must_use]
-pub fn after_attempt(outcome: Attempt, attempt: u32, now: Instant, policy: &Policy, random: f64) -> Next {
+pub fn after_attempt(outcome: Attempt, attempt: u32, now: Instant, rules: &Rules, random: f64) -> Next {
     let failure = match outcome {
         Attempt::Taken(ids) => return Next::Sent(ids),
         Attempt::Lost(why) => {
             return Next::Unknown {
-                due: now + SETTLE_AFTER,
+                due: now + rules.settle_after,
                 reason: Failure::new(crate::failure::Class::Transient, "send.unknown", why),
             };
         }
         Attempt::Refused(f) if f.fault == crate::failure::Fault::Unknown => {
-            return Next::Unknown { due: now + SETTLE_AFTER, reason: f.into_failure() };
+            return Next::Unknown { due: now + rules.settle_after, reason: f.into_failure() };
         }
         Attempt::Refused(f) => f.into_failure(),
         Attempt::NotSent(f) => f,
     };
-    match policy.next(&failure, attempt, now, random) {
+    match rules.retry.next(&failure, attempt, now, random) {
         Some(due) => Next::Again { due, reason: failure },
         None => Next::Parked(failure),
     }

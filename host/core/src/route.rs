@@ -68,5 +68,46 @@ pub fn route(workflows: &[Arc<Workflow>], event: &Event, channel: &str) -> Route
     Route { rule: run.is_empty().then_some("no_workflow"), run, passed_over }
 }
 
+/// Why a workflow does not run for an event, in a word of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwanted {
+    /// It listens for other facts.
+    Kind,
+    /// It listens for such facts on other channels.
+    Channel,
+    /// The event starts nothing at all: [`Route::rule`] says why.
+    Event,
+    /// An exclusive one of a higher place ran.
+    PassedOver,
+}
+
+impl Unwanted {
+    /// As a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Kind => "it listens for other kinds of events",
+            Self::Channel => "it listens on other channels",
+            Self::Event => "an event of this kind starts no workflow",
+            Self::PassedOver => "an exclusive workflow before it ran",
+        }
+    }
+}
+
+/// For people who ask: each workflow, and why it does not run for this event. `None`: it runs.
+#[must_use]
+pub fn explain(workflows: &[Arc<Workflow>], event: &Event, channel: &str) -> Vec<(Arc<Workflow>, Option<Unwanted>)> {
+    let routed = route(workflows, event, channel);
+    let same = |a: &Arc<Workflow>, list: &[Arc<Workflow>]| list.iter().any(|b| Arc::ptr_eq(a, b));
+    let why = |w: &Arc<Workflow>| match kind(event) {
+        _ if same(w, &routed.run) => None,
+        _ if same(w, &routed.passed_over) => Some(Unwanted::PassedOver),
+        Err(_) => Some(Unwanted::Event),
+        Ok(kind) if w.on.iter().any(|t| t.kind == kind) => Some(Unwanted::Channel),
+        Ok(_) => Some(Unwanted::Kind),
+    };
+    workflows.iter().map(|w| (Arc::clone(w), why(w))).collect()
+}
+
 #[cfg(test)]
 mod tests;

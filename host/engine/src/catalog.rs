@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use pointsman_broker::StoredCredential;
 use pointsman_core::id::{Id, WorkspaceId};
-use pointsman_core::outbox::OnUnknown;
+use pointsman_core::outbox::Rules;
 use pointsman_core::ports::Account;
 
 use pointsman_manifest::{Kind, Manifest};
@@ -38,8 +38,8 @@ pub struct Channel {
     pub account: Account,
     /// Its sealed secrets. Only the broker can open them.
     pub credentials: Vec<StoredCredential>,
-    /// What happens to a send whose answer never came.
-    pub on_unknown: OnUnknown,
+    /// How its sends are tried again, and what happens to one whose answer never came.
+    pub rules: Rules,
 }
 
 impl Channel {

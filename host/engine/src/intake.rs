@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::Id;
 use pointsman_core::ports::{Answer, Method, Webhook};
-use pointsman_manifest::{Encoding, SignatureScheme, VerifyScheme};
+use pointsman_manifest::{SignatureScheme, VerifyScheme};
 use pointsman_store::{Intake, Kept, Parsed, StoreError, UnreadWebhook};
 
 use crate::catalog::Channel;
@@ -223,7 +223,7 @@ fn stranger() -> VerifyScheme {
         header: "x-hub-signature-256".to_owned(),
         prefix: "sha256=".to_owned(),
         secret: String::new(),
-        encoding: Encoding::Hex,
+        encoding: None,
     }
 }
 

@@ -4,10 +4,11 @@
 //! | file | stage |
 //! | --- | --- |
 //! | [`intake`] | raw bytes -> 200: verify, normalize, **commit 1** |
+//! | [`channels`] | connected accounts: loaded, and asked through their plugins |
 //! | `line` | an event in its conversation's lane: route, run, **commit 2** |
 //! | `step` | what a step may read while it runs |
 //! | `effects` | what a run decided, turned into rows |
-//! | `outbox` | what leaves: attempt and outcome, **commit 3** |
+//! | `outbox`, `hands` | what leaves: attempt and outcome, **commit 3**; one task a send |
 //! | `receipts` | statuses: they settle what was `unknown` |
 //! | `recover` | after a start: everything that is open is taken up |
 //! | [`lanes`], [`timers`], [`points`], [`catalog`] | order, time, named places for tests, what is known without asking |
@@ -26,10 +27,13 @@ use pointsman_store::{KeptEvent, Store};
 use tokio::sync::Notify;
 
 pub mod catalog;
+pub mod channels;
 mod effects;
+mod hands;
 pub mod intake;
 pub mod lanes;
 mod line;
+mod look;
 mod outbox;
 pub mod points;
 mod receipts;

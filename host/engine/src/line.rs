@@ -14,7 +14,7 @@ use pointsman_core::ports::{Code, Names, Outcome, StepCall};
 use pointsman_core::route::route;
 use pointsman_core::run::{Action, Call, Ended, Machine, RunEnd, Started, Work, effects};
 use pointsman_core::workflow::Workflow;
-use pointsman_store::{Decide, EventEnd, KeptEvent, RunRow, RunWrite, SendRow, StoreError};
+use pointsman_store::{Decide, EventEnd, EventState, KeptEvent, RETRIED, RunRow, RunWrite, SendRow, StoreError, disconnected};
 
 use crate::catalog::Channel;
 use crate::effects::Carried;
@@ -61,6 +61,12 @@ impl Engine {
     }
 
     async fn event(&self, kept: &KeptEvent) -> Result<(), StoreError> {
+        // Taken up again for a person, and perhaps twice: it has its turn when its row still says so.
+        if kept.rule.as_deref() == Some(RETRIED)
+            && self.store.bare_event(kept.workspace, kept.id).await?.is_none_or(|row| row.state != EventState::New)
+        {
+            return Ok(());
+        }
         if let EventBody::Status(status) = &kept.event.body {
             return self.receipt(kept, status).await;
         }
@@ -88,17 +94,25 @@ impl Engine {
     /// A waiting run goes on.
     async fn resume(&self, workspace: Id, run: Id) -> Result<(), StoreError> {
         let Some(row) = self.store.run(workspace, run).await? else { return Ok(()) };
-        if row.state != RunState::Waiting {
+        // Not yet: it went on and waits anew since this job was put into the lane.
+        if row.state != RunState::Waiting || row.until.is_none_or(|until| until > self.clock.now()) {
             return Ok(());
         }
         let Some(kept) = self.store.event(workspace, row.event).await? else { return Ok(()) };
-        let (Some(conversation), Some(channel)) = (kept.conversation.clone(), self.catalog.channel(kept.channel)) else {
-            return Ok(());
+        let Some(conversation) = kept.conversation.clone() else { return Ok(()) };
+        let channel = self.catalog.channel(kept.channel);
+        let mut leg = Leg::new(&kept, self.view(&conversation, channel.as_ref().map_or("", |c| c.word())).await?);
+        let rebuilt = match &channel {
+            Some(channel) => self.rebuild(&row, &kept, &leg.view, channel).await?,
+            None => Err(disconnected()),
         };
-        let mut leg = Leg::new(&kept, self.view(&conversation, channel.word()).await?);
-        match self.rebuild(&row, &kept, &leg.view, &channel).await? {
+        match rebuilt {
             Ok(mut machine) => {
-                machine.resume("timeout", self.clock.now());
+                if row.waiting.as_deref() == Some(RETRIED) {
+                    machine.retry("operator", self.clock.now());
+                } else {
+                    machine.resume("timeout", self.clock.now());
+                }
                 self.leg(machine, run, false, &mut leg).await;
             }
             Err(reason) => {
@@ -160,7 +174,7 @@ impl Engine {
         Machine::start(Arc::clone(workflow), started, self.names(kept, view, routes, channel))
     }
 
-    fn names(&self, kept: &KeptEvent, view: &View, routes: &Routes, channel: &Channel) -> Names {
+    pub(crate) fn names(&self, kept: &KeptEvent, view: &View, routes: &Routes, channel: &Channel) -> Names {
         let event = v1::to_v1(&kept.event, channel.word(), &channel.account.id);
         let (contact, opted_out) = (view.conversation_ref.contact, view.contact.opted_out);
         conversation::names(event, contact, &view.info(), opted_out, &routes.workspace, self.clock.now())
@@ -209,10 +223,11 @@ impl Engine {
     /// Runs one step in the box.
     async fn call(&self, run: Id, call: Call, leg: &Leg<'_>) -> Ended {
         let Call { path, attempt, at, seed, timeout, work, marked: _ } = call;
-        let ended = |result: Result<Outcome, Failure>, effects, saw_outside| Ended {
+        let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage| Ended {
             result,
             effects,
             saw_outside,
+            usage,
             now: self.clock.now(),
             random: (seed >> 11) as f64 / (1u64 << 53) as f64,
         };
@@ -239,7 +254,7 @@ impl Engine {
                 Ok(end) => end,
                 Err(_elapsed) => {
                     let text = format!("the step's own timeout of {bound} ms is over; make it longer, or the step lighter");
-                    return ended(Err(Failure::limit("timeout", text)), Vec::new(), false);
+                    return ended(Err(Failure::limit("timeout", text)), Vec::new(), false, None);
                 }
             },
             None => running.await,
@@ -249,7 +264,7 @@ impl Engine {
         }
         metrics::histogram!("pointsman_step_seconds").record(end.usage.wall_us as f64 / 1e6);
         // Every step is given the event, so whatever it makes has words from outside in it.
-        ended(end.result, end.effects, true)
+        ended(end.result, end.effects, true, Some(end.usage))
     }
 
     /// Ends an event for which nothing runs.

@@ -2,21 +2,20 @@
 //! conversation leave in the order in which they were decided, and one that is retried or `unknown` holds the later ones
 //! for at most two minutes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use parking_lot::Mutex;
-use pointsman_broker::EgressError;
+use pointsman_core::clock::Instant;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::Id;
-use pointsman_core::outbox::{self, Attempt, HOLD_AT_MOST, Next, SETTLE_AFTER, SendState};
-use pointsman_core::ports::{Done, Job, MAX_TURNS, Turn};
-use pointsman_core::retry::Policy;
-use pointsman_store::{SendRow, SendUpdate};
-use tokio::sync::{Semaphore, oneshot};
+use pointsman_core::outbox::{self, Attempt, HOLD_AT_MOST, Next, Rules, SendState};
+use pointsman_core::ports::Job;
+use pointsman_store::{SendRow, SendUpdate, disconnected};
+use tokio::sync::Semaphore;
 
 use crate::Engine;
 use crate::catalog::Channel;
+use crate::hands::{Hands, Told};
 use crate::lanes::Lanes;
 
 /// The sends that are under way or wait for their turn.
@@ -25,13 +24,19 @@ pub(crate) struct Outbox {
     lanes: Arc<Lanes<SendRow>>,
     /// Attempts at the same moment.
     slots: Semaphore,
-    /// Who waits to hear that an `unknown` send was settled by news from the provider.
-    settling: Mutex<HashMap<Id, oneshot::Sender<()>>>,
+    hands: Hands,
+    /// When a person last changed something (milliseconds): what was decided before looks at its row before it leaves.
+    changed: AtomicI64,
 }
 
 impl Outbox {
     pub(crate) fn new(parallel: usize) -> Self {
-        Self { lanes: Arc::new(Lanes::new(usize::MAX >> 4)), slots: Semaphore::new(parallel), settling: Mutex::default() }
+        Self {
+            lanes: Arc::new(Lanes::new(usize::MAX >> 4)),
+            slots: Semaphore::new(parallel),
+            hands: Hands::default(),
+            changed: AtomicI64::new(0),
+        }
     }
 
     /// Whether a send of this conversation could leave at once: then its intent can ride in the commit that decides it.
@@ -44,11 +49,14 @@ impl Outbox {
         self.lanes.len()
     }
 
-    /// News from the provider settled a send.
-    pub(crate) fn settled(&self, send: Id) {
-        if let Some(waiting) = self.settling.lock().remove(&send) {
-            let _ = waiting.send(());
-        }
+    /// The row of a send was changed, by news from the provider or by a person.
+    pub(crate) fn tell(&self, send: Id) -> Told {
+        self.hands.tell(send)
+    }
+
+    /// A person changed something.
+    pub(crate) fn changed(&self, now: Instant) {
+        self.changed.store(now, Ordering::Release);
     }
 }
 
@@ -65,20 +73,23 @@ impl Engine {
 
     /// A send, for as long as its conversation's later ones have to wait for it.
     async fn deliver(&self, mut send: SendRow) {
-        let Some(channel) = self.catalog.channel(send.channel) else {
-            let reason = Failure::new(Class::Permanent, "channel.disconnected", "connect the channel again, then retry");
-            self.write(&mut send, SendState::Parked, None, Some(reason)).await;
+        let Some(hand) = self.outbox.hands.take(send.id) else { return };
+        let old = send.id.made_at() <= self.outbox.changed.load(Ordering::Acquire);
+        if old && send.state == SendState::Ready && !self.look_again(&mut send).await {
             return;
-        };
+        }
         let hold_until = self.clock.now() + HOLD_AT_MOST;
         // The usual way: one attempt, and that is all.
         while send.state == SendState::Sending || (send.state == SendState::Ready && send.due <= self.clock.now()) {
-            if !self.advance(&channel, &mut send).await {
+            if !self.advance(&mut send).await {
                 return;
             }
         }
         let engine = self.clone();
-        let mut rest = Box::pin(async move { while engine.advance(&channel, &mut send).await {} });
+        let mut rest = Box::pin(async move {
+            let _hand = hand;
+            while engine.advance(&mut send).await {}
+        });
         tokio::select! {
             () = &mut rest => {}
             () = self.timers.until(hold_until) => {
@@ -88,48 +99,96 @@ impl Engine {
         }
     }
 
+    /// Takes over what the row of a waiting send says now: a person may have had it tried again, parked it with its channel,
+    /// or dropped it. False when it does not wait to leave any more. Asks until the store answers: what it cannot tell must
+    /// not leave.
+    async fn look_again(&self, send: &mut SendRow) -> bool {
+        loop {
+            match self.store.send(send.workspace, send.id).await {
+                Ok(Some(row)) if row.state == SendState::Ready => {
+                    *send = row;
+                    return true;
+                }
+                Ok(_) => return false,
+                Err(error) if error.passing() => {
+                    tracing::error!(send = %send.id, %error, "a send waits for the store");
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                }
+                Err(_closed) => return false,
+            }
+        }
+    }
+
+    /// Waits until a send is due, or its row was changed. False when it does not wait to leave any more.
+    async fn until_due(&self, send: &mut SendRow) -> bool {
+        while send.due > self.clock.now() {
+            let heard = self.outbox.hands.listen(send.id);
+            if !self.look_again(send).await {
+                return false;
+            }
+            tokio::select! {
+                _ = heard => {}
+                () = self.timers.until(send.due) => {}
+            }
+            if !self.look_again(send).await {
+                return false;
+            }
+        }
+        true
+    }
+
     /// One step in the life of a send, from where its row says it stands. False when there is nothing more to do.
-    async fn advance(&self, channel: &Channel, send: &mut SendRow) -> bool {
+    async fn advance(&self, send: &mut SendRow) -> bool {
+        if send.state == SendState::Ready && !self.until_due(send).await {
+            return false;
+        }
+        // Asked anew each time: the channel may have been disconnected, or connected with another token.
+        let Some(channel) = self.catalog.channel(send.channel) else {
+            return match send.state {
+                // Where intent rode in the commit that decided it, nothing has left yet.
+                SendState::Ready | SendState::Sending => self.go_on(send, Next::Parked(disconnected())).await,
+                _ => self.settle(send, &Rules::default()).await,
+            };
+        };
         match send.state {
             SendState::Ready => {
-                self.timers.until(send.due).await;
                 send.attempt += 1;
                 self.write(send, SendState::Sending, None, None).await
             }
             SendState::Sending => {
                 let Ok(slot) = self.outbox.slots.acquire().await else { return false };
-                let outcome = self.attempt(channel, send).await;
+                let outcome = self.attempt(&channel, send).await;
                 drop(slot);
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
-                let next = outbox::after_attempt(outcome, send.attempt, now, &Policy::default(), self.spread(send.id));
+                let next = outbox::after_attempt(outcome, send.attempt, now, &channel.rules, self.spread(send.id));
                 let open = self.go_on(send, next).await;
                 self.points.reach("outcome.after");
                 open
             }
-            SendState::Unknown => {
-                let (settled, heard) = oneshot::channel();
-                self.outbox.settling.lock().insert(send.id, settled);
-                // The news may have come before the loss was noticed, so the row is asked after the ear is open.
-                if self.settled_on_disk(send).await {
-                    self.outbox.settling.lock().remove(&send.id);
-                    return false;
-                }
-                tokio::select! {
-                    // The row was written by whoever brought the news.
-                    _ = heard => return false,
-                    () = self.timers.until(send.due) => {}
-                }
-                self.outbox.settling.lock().remove(&send.id);
-                if self.settled_on_disk(send).await {
-                    return false;
-                }
-                let next = outbox::settle(channel.on_unknown, self.clock.now());
-                send.possible_duplicate = matches!(next, Next::Again { .. });
-                self.go_on(send, next).await
-            }
+            SendState::Unknown => self.settle(send, &channel.rules).await,
             _ => false,
         }
+    }
+
+    /// Waits for news of a send whose answer never came, and decides when none comes.
+    async fn settle(&self, send: &mut SendRow, rules: &Rules) -> bool {
+        let heard = self.outbox.hands.listen(send.id);
+        // The news may have come before the loss was noticed, so the row is asked after the ear is open.
+        if self.settled_on_disk(send).await {
+            return false;
+        }
+        tokio::select! {
+            // The row was written by whoever brought the news.
+            _ = heard => return false,
+            () = self.timers.until(send.due) => {}
+        }
+        if self.settled_on_disk(send).await {
+            return false;
+        }
+        let next = outbox::settle(rules.on_unknown, self.clock.now());
+        send.possible_duplicate = matches!(next, Next::Again { .. });
+        self.go_on(send, next).await
     }
 
     /// Whether news from the provider has already taken an `unknown` send further. When the store cannot say, it has not:
@@ -177,6 +236,7 @@ impl Engine {
     /// disk. False when the house is closing.
     async fn write(&self, send: &mut SendRow, state: SendState, ids: Option<Vec<String>>, reason: Option<Failure>) -> bool {
         send.state = state;
+        send.reason.clone_from(&reason);
         let update = SendUpdate {
             workspace: send.workspace,
             id: send.id,
@@ -216,38 +276,7 @@ impl Engine {
             window_open: true,
             operation: send.operation.clone(),
         };
-        let (plugin, slots) = (&channel.plugin.id, &channel.plugin.manifest.credentials);
-        let mut turn = match self.channels.begin(channel.workspace, plugin, &job).await {
-            Ok(turn) => turn,
-            Err(failure) => return Attempt::NotSent(failure),
-        };
-        for _ in 0..MAX_TURNS {
-            let (request, state, repeatable) = match turn {
-                Turn::Done(Done::Created(ids)) => return Attempt::Taken(ids),
-                Turn::Done(_) => return Attempt::Taken(Vec::new()),
-                Turn::Failed(failure) => return Attempt::Refused(failure),
-                Turn::Exchange { request, state, repeatable } => (request, state, repeatable),
-            };
-            self.points.reach("send.before");
-            let response = match self.broker.send_placed(&request, &channel.credentials, slots).await {
-                Ok(response) => response,
-                Err(EgressError::Refused(failure) | EgressError::NotSent(failure)) => return Attempt::NotSent(failure),
-                Err(EgressError::Lost(why)) if repeatable => {
-                    return Attempt::NotSent(Failure::new(Class::Transient, "send.lost", why));
-                }
-                Err(EgressError::Lost(why)) => return Attempt::Lost(why),
-            };
-            self.points.reach("send.answered");
-            turn = match self.channels.advance(channel.workspace, plugin, &job, &state, response).await {
-                Ok(turn) => turn,
-                // The provider answered, and nobody can say what: it may have been done.
-                Err(failure) => return Attempt::Lost(format!("the provider's answer could not be read: {failure}")),
-            };
-        }
-        Attempt::NotSent(Failure::bug(
-            "plugin.turns",
-            format!("the channel's plugin asked for more than {MAX_TURNS} requests for one send"),
-        ))
+        self.turns(channel, &job).await.into()
     }
 
     /// A number in 0..1 that spreads retries, different for each send.
@@ -263,7 +292,8 @@ impl Engine {
         let count = open.len();
         for mut send in open {
             if send.state == SendState::Sending {
-                send.due = self.clock.now() + SETTLE_AFTER;
+                let rules = self.catalog.channel(send.channel).map_or_else(Rules::default, |channel| channel.rules);
+                send.due = self.clock.now() + rules.settle_after;
                 let reason = Failure::new(Class::Transient, "send.unknown", "the host ended between intent and answer");
                 self.write(&mut send, SendState::Unknown, None, Some(reason)).await;
             }

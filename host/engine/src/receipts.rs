@@ -34,7 +34,7 @@ impl Engine {
         self.store.receipt(kept.workspace, kept.id, kept.webhook, EventEnd::by("receipt"), update).await?;
         if news {
             // Also when it did not look unknown a moment ago: the loss may have been noticed in between.
-            self.outbox.settled(send.id);
+            self.outbox.tell(send.id);
         }
         Ok(())
     }

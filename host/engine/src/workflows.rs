@@ -96,7 +96,9 @@ pub async fn publish(
 /// The name of the YAML file in every set that is stored.
 pub const MAIN: &str = "workflow.yaml";
 
-fn sources(files: &[(String, String)]) -> SourceSet {
+/// The files of a stored version, as they are parsed.
+#[must_use]
+pub fn sources(files: &[(String, String)]) -> SourceSet {
     let yaml = files.iter().find(|(name, _)| name == MAIN).map_or("", |(_, text)| text.as_str());
     files
         .iter()

@@ -1,46 +1,81 @@
 //! The audit: who did what, as a chain of keyed hashes. A line that was changed, taken out, put in or moved does not fit the
 //! next one; without the master key nobody can make it fit.
 
-use std::collections::HashMap;
+use std::pin::Pin;
 
 use pointsman_core::id::{Id, WorkspaceId};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 
 use crate::Store;
 use crate::fault::meaning;
-use crate::op::Op;
+use crate::park::plan::{int, one, run};
 use crate::sheet::row;
-use crate::types::{AuditRow, Result};
+use crate::types::{AuditRow, Result, StoreError};
 
-/// The last hash of each workspace's chain, as far as it is known. Whoever holds it may add a line.
-pub(crate) type Heads = tokio::sync::Mutex<HashMap<i64, Vec<u8>>>;
+/// Whoever holds it may add lines: one at a time within a process. Between processes the write lock of the file decides.
+pub(crate) type Heads = tokio::sync::Mutex<()>;
+
+/// What is done inside a transaction.
+type Within<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 impl Store {
     /// Adds a line. `detail` holds ids and names of ours: no words of contacts, no secrets.
     pub async fn audit(&self, ws: WorkspaceId, actor: &str, action: &str, detail: &str) -> Result<()> {
-        let mut heads = self.audit_heads.lock().await;
-        let before = match heads.get(&ws.0) {
-            Some(hash) => hash.clone(),
-            None => self.last_hash(ws).await?,
+        let (actor, action, detail) = (actor.to_owned(), action.to_owned(), detail.to_owned());
+        self.alone(move |store, c| Box::pin(async move { store.audit_within(c, ws, &actor, &action, &detail).await })).await
+    }
+
+    /// Does something in a transaction of its own that begins by taking the write lock, beside the writer. It is brought to its
+    /// end even when nobody waits for it any more: a lock that is left behind would stop the whole house.
+    pub(crate) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a Self, &'a mut SqliteConnection) -> Within<'a, T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.clone();
+        let task = tokio::spawn(async move {
+            let _turn = store.audit_heads.lock().await;
+            let mut keeper = store.keeper.lock().await;
+            let connection = keeper.as_mut().ok_or(StoreError::Closed)?;
+            run(connection, "begin immediate", Vec::new()).await?;
+            let done = match work(&store, connection).await {
+                Ok(done) => run(connection, "commit", Vec::new()).await.map(|()| done),
+                Err(error) => Err(error),
+            };
+            if done.is_err() {
+                // Also when SQLite has rolled back by itself.
+                let _ = run(connection, "rollback", Vec::new()).await;
+            }
+            done
+        });
+        task.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// A line of the audit inside a transaction that has the write lock: it follows the last line there is, whichever process
+    /// wrote that, in the chain as in its id.
+    pub(crate) async fn audit_within(
+        &self,
+        c: &mut SqliteConnection,
+        ws: WorkspaceId,
+        actor: &str,
+        action: &str,
+        detail: &str,
+    ) -> Result<()> {
+        let last = one(c, "select id,hash from audit where ws=? order by id desc limit 1", row![ws]).await?;
+        let (last, before) = match &last {
+            Some(row) => (Id(int(row, 0)?), row.try_get(1).map_err(|e| meaning(&e))?),
+            None => (Id(0), Vec::new()),
         };
-        let id = self.ids.next(self.clock.now());
+        let mut id = self.ids.next(self.clock.now());
+        if id <= last {
+            id = self.ids.next(last.made_at() + 1);
+        }
         let hash = self.line_hash(ws, &before, id, actor, action, detail);
         let sql = "insert into audit(ws,id,actor,action,detail,hash) values (?,?,?,?,?,?)";
-        let args = row![ws, id, actor.to_owned(), action.to_owned(), detail.to_owned(), hash.clone()];
-        self.writer.commit(Op { other: vec![(sql, args)], ..Op::default() }).await?;
-        heads.insert(ws.0, hash);
-        Ok(())
+        run(c, sql, row![ws, id, actor.to_owned(), action.to_owned(), detail.to_owned(), hash]).await
     }
 
-    async fn last_hash(&self, ws: WorkspaceId) -> Result<Vec<u8>> {
-        let query = sqlx::query("select hash from audit where ws=? order by id desc limit 1").bind(ws.0);
-        match query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
-            Some(row) => row.try_get(0).map_err(|e| meaning(&e)),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    fn line_hash(&self, ws: WorkspaceId, before: &[u8], id: Id, actor: &str, action: &str, detail: &str) -> Vec<u8> {
+    pub(crate) fn line_hash(&self, ws: WorkspaceId, before: &[u8], id: Id, actor: &str, action: &str, detail: &str) -> Vec<u8> {
         self.index.lookup_parts(ws.0, "audit", &[&hex::encode(before), &id.to_string(), actor, action, detail]).to_vec()
     }
 

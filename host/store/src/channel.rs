@@ -10,38 +10,30 @@ use sqlx::sqlite::SqliteRow;
 use crate::Store;
 use crate::fault::meaning;
 use crate::op::Op;
-use crate::sheet::row;
+use crate::sheet::{Arg, row};
 use crate::types::{ChannelNew, ChannelRow, ChannelState, CredentialRow, Result, StoreError};
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+pub(crate) struct Body {
     account: String,
     name: String,
     config: Value,
 }
 
+/// What is sealed of a new channel.
+pub(crate) fn body_of(new: ChannelNew) -> Body {
+    Body { account: new.account, name: new.name, config: new.config }
+}
+
+/// What puts a sealed secret into its slot, in place of what was there.
+pub(crate) fn credential_place(row: CredentialRow) -> Result<(&'static str, Vec<Arg>)> {
+    let hosts = serde_json::to_string(&row.hosts).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+    let sql = "insert into credential(ws,owner,slot,hosts,sealed) values (?,?,?,?,?) \
+               on conflict (ws,owner,slot) do update set hosts=excluded.hosts,sealed=excluded.sealed";
+    Ok((sql, row![row.workspace, row.owner, row.slot, hosts, row.sealed]))
+}
+
 impl Store {
-    /// Adds a channel; returns its id, which its hook's address names.
-    pub async fn add_channel(&self, new: ChannelNew) -> Result<Id> {
-        let id = self.ids.next(self.clock.now());
-        let ws = new.workspace;
-        let body = Body { account: new.account, name: new.name, config: new.config };
-        let body = self.keys.channel(ws.0, id.0).await?.seal_json(ws.0, "channel", id.0, &body)?;
-        let sql = "insert into channel(ws,id,plugin,state,body) values (?,?,?,?,?)";
-        let args = row![ws, id, new.plugin, ChannelState::Active as i64, body];
-        self.writer.commit(Op { other: vec![(sql, args)], ..Op::default() }).await?;
-        Ok(id)
-    }
-
-    /// Puts a sealed credential into its slot, in place of what was there.
-    pub async fn put_credential(&self, row: CredentialRow) -> Result<()> {
-        let hosts = serde_json::to_string(&row.hosts).map_err(|e| StoreError::Unreadable(e.to_string()))?;
-        let sql = "insert into credential(ws,owner,slot,hosts,sealed) values (?,?,?,?,?) \
-                   on conflict (ws,owner,slot) do update set hosts=excluded.hosts,sealed=excluded.sealed";
-        let args = row![row.workspace, row.owner, row.slot, hosts, row.sealed];
-        self.writer.commit(Op { other: vec![(sql, args)], ..Op::default() }).await.map(|_| ())
-    }
-
     /// Switches a channel.
     pub async fn set_channel_state(&self, ws: WorkspaceId, id: Id, state: ChannelState) -> Result<()> {
         let sql = "update channel set state=? where ws=? and id=?";

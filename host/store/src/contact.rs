@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman_core::event::{Event, EventBody};
+use pointsman_core::event::Event;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_vault::{KeyKind, KeyName};
 use sqlx::Row as _;
@@ -111,8 +111,7 @@ impl Store {
         let contact = self.ids.next(now);
         // The key is on disk before anything that needs it; a key whose contact never came to be does no harm.
         let key = self.keys.make(KeyName { workspace: ws.0, kind: KeyKind::Contact, id: contact.0 }).await?;
-        let person = event.sender.clone().filter(|_| !matches!(event.body, EventBody::Echo(_))).unwrap_or_default();
-        let body = ContactBody { person, ..ContactBody::default() };
+        let body = ContactBody { person: event.contact(), ..ContactBody::default() };
         let sealed = Sealer { key: key.clone(), owner: contact.0 }.seal_json(ws.0, "contact", contact.0, &body)?;
         let born = self.converse(ws, channel, contact, key, thread, now, vec![(Sheet::Contact, row![ws, contact, sealed])])?;
         born.set_newborn(body);

@@ -16,11 +16,16 @@
 //! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
 //! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
 //! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>
-//! channel       add_channel(ChannelNew) -> Id  channel(ws, id)  channels(ws)  set_channel_state  put_credential(CredentialRow)
+//! channel       channel_id() -> Id  connect(id, ChannelNew, [CredentialRow])  disconnect(ws, id) -> Disconnected
+//!               channel(ws, id)  channels(ws)  channel_of(ws, plugin, account)  set_channel_state(ws, id, ChannelState)
 //! workflow      publish_workflow(ws, name, hash, files)  active_workflows(ws)  workflow(ws, hash)
 //! workspace     put_workspace(WorkspaceRow)  workspaces()
 //! books         books(ws) -> Books            parked(ws, limit) -> [ParkedItem]
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
+//! park          item_kind(ws, id)             act_on_parked(ws, id, actor, Wish) -> Acted or a refusal
+//!               newest_audit() retried_events() retried_sends()                   // for the host that takes them up
+//! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
+//!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
 //! erase         erase_contact(ws, contact)
 //! ```
 //!
@@ -47,7 +52,8 @@
 //! history(c: &ConversationRef, count: usize) -> Vec<Said>       // oldest first
 //! notes(c: &ConversationRef, limit: usize) -> Vec<NoteRow>
 //! state_get(c: &ConversationRef, scope: Scope, key: &str) -> Option<Marked<Value>>
-//! add_channel(n: ChannelNew) -> Id        put_credential(row: CredentialRow) -> ()
+//! channel_id() -> Id                      // not async    channel_of(ws, plugin: &str, account: &str) -> Option<ChannelRow>
+//! connect(id: Id, n: ChannelNew, secrets: Vec<CredentialRow>) -> ()      disconnect(ws, id: Id) -> Disconnected
 //! channel(ws, id: Id) -> Option<ChannelRow>   channels(ws) -> Vec<ChannelRow>   set_channel_state(ws, id, ChannelState) -> ()
 //! publish_workflow(ws, name: &str, hash: &str, files: Vec<(String, String)>) -> ()
 //! active_workflows(ws) -> Vec<WorkflowRow>                      workflow(ws, hash: &str) -> Option<WorkflowRow>
@@ -65,6 +71,7 @@ mod audit;
 mod batch;
 mod books;
 mod channel;
+mod connect;
 mod contact;
 mod conversation;
 mod database;
@@ -76,6 +83,7 @@ mod fault;
 mod keys;
 mod op;
 mod open;
+mod park;
 mod run;
 mod send;
 mod sheet;
@@ -83,6 +91,7 @@ mod state;
 mod timeline;
 mod types;
 mod webhook;
+mod why;
 mod workflow;
 mod workspace;
 mod writer;
@@ -98,7 +107,10 @@ use pointsman_core::id::IdMaker;
 use pointsman_vault::IndexKey;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
+pub use connect::{DISCONNECTED, Disconnected, disconnected};
+pub use park::{Acted, DROPPED, ItemKind, RETRIED, Wish};
 pub use types::*;
+pub use why::*;
 
 /// The store. Cheap to clone.
 #[derive(Clone)]

@@ -65,7 +65,7 @@ impl Store {
         found.map(|row| row.try_get(0).map(Id).map_err(|e| meaning(&e))).transpose()
     }
 
-    async fn runs_where(&self, rest: &str, values: &[i64], whole: bool) -> Result<Vec<RunRow>> {
+    pub(crate) async fn runs_where(&self, rest: &str, values: &[i64], whole: bool) -> Result<Vec<RunRow>> {
         self.runs_asked([COLUMNS, rest].concat(), values, whole).await
     }
 

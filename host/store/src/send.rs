@@ -39,7 +39,7 @@ impl Store {
         Ok(Row::once(Sheet::SendUpdate, domain::SEND, u.id.0, args))
     }
 
-    fn provider_name(&self, ws: WorkspaceId, channel: Id, id: &str) -> [u8; 16] {
+    pub(crate) fn provider_name(&self, ws: WorkspaceId, channel: Id, id: &str) -> [u8; 16] {
         self.index.lookup_parts(ws.0, "provider", &[&channel.to_string(), id])
     }
 

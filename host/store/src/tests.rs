@@ -4,6 +4,7 @@ mod books;
 mod bulk;
 mod erase;
 mod intake;
+mod park;
 mod plans;
 mod rows;
 mod writing;
@@ -62,6 +63,10 @@ impl House {
 
     pub fn coming(&self, parsed: Parsed) -> Intake {
         Intake { workspace: WS, channel: CHANNEL, at: self.clock.now(), raw: b"{\"raw\":\"Zwetschgendatschi\"}".to_vec(), parsed }
+    }
+
+    pub fn clock_now(&self) -> i64 {
+        self.clock.now()
     }
 
     pub fn id(&self) -> Id {

@@ -85,7 +85,8 @@ fn said(item: Item) -> Option<Said> {
                 EventBody::Echo(message) => (Speaker::Agent, message.clone()),
                 _ => return None,
             };
-            Some(Said { by, at: event.event.at, message })
+            let told = event.event.at;
+            Some(Said { by, at: if told == 0 { event.at } else { told }, message })
         }
         Item::Send(send) => {
             if matches!(send.state, SendState::Parked | SendState::Dropped) {

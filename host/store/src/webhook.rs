@@ -126,8 +126,8 @@ impl Store {
             conversation: conversation.clone(),
             id: id.0,
             at: c.at,
-            // A provider's clock that runs ahead must not hold the window open for ever.
-            inbound: if wrote { event.at.min(c.at) } else { 0 },
+            // A provider's clock that runs ahead must not hold the window open for ever; where it tells none, ours is right.
+            inbound: if wrote { Some(event.at).filter(|at| *at != 0).unwrap_or(c.at).min(c.at) } else { 0 },
         });
         Ok(EventRow {
             h: self.index.lookup_parts(c.ws.0, "dedupe", &[&c.channel.to_string(), &event.dedupe_key]),

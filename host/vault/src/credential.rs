@@ -8,6 +8,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -37,6 +39,16 @@ impl CredentialPlace {
         let start = Place::new(size).number(self.workspace).number(self.owner).text(&self.slot).number(count);
         hosts.into_iter().fold(start, Place::text)
     }
+}
+
+/// A new secret that nobody else knows: 43 letters, digits, `-` and `_`, which is 256 bits.
+///
+/// # Errors
+/// `VaultError::Sealing`: the system gives no random bytes.
+pub fn fresh_secret() -> Result<SecretString, VaultError> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|_| VaultError::Sealing)?;
+    Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
 /// Seals secrets and cannot open them. Cheap to clone.

@@ -63,7 +63,7 @@ mod nonce;
 mod tests;
 
 pub use content::{Aad, ContentVault, DataKey, KeyKind, KeyName};
-pub use credential::{CredentialOpener, CredentialPlace, CredentialSealer};
+pub use credential::{CredentialOpener, CredentialPlace, CredentialSealer, fresh_secret};
 pub use envelope::OVERHEAD;
 pub use error::VaultError;
 pub use index::IndexKey;

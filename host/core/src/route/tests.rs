@@ -77,3 +77,17 @@ fn a_pressed_button_is_a_message_unless_somebody_listens_for_buttons() {
     check(&["name: a\non: message", "name: b\non: { interaction: { channels: [telegram] } }"], &pressed, "a||");
     check(&["name: b\non: interaction"], &message(), "||no_workflow");
 }
+
+#[test]
+fn each_workflow_says_why_it_does_not_run() {
+    let heads = [
+        "name: a\non: { message: { channels: [telegram] } }",
+        "name: b\non: review",
+        "name: c\non: message\nexclusive: true",
+        "name: d\non: message",
+    ];
+    let told = |event: &Event| explain(&workflows(&heads), event, "whatsapp").into_iter().map(|(_, why)| why).collect::<Vec<_>>();
+    use Unwanted::{Channel, Event as Nothing, Kind, PassedOver};
+    assert_eq!(told(&message()), [Some(Channel), Some(Kind), None, Some(PassedOver)]);
+    assert_eq!(told(&event(EventBody::Echo(Message::text("hi")))), [Some(Nothing); 4]);
+}

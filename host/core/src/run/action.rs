@@ -8,7 +8,7 @@ use crate::clock::{Instant, Millis};
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::Id;
-use crate::ports::Outcome;
+use crate::ports::{Outcome, Usage};
 
 /// What a run begins with. All but its own id is journaled.
 #[derive(Debug, Clone)]
@@ -90,6 +90,8 @@ pub struct Ended {
     pub now: Instant,
     /// In 0..1: spreads the back-off of a retry.
     pub random: f64,
+    /// What it used, for people who look at the run.
+    pub usage: Option<Usage>,
 }
 
 /// How a leg of a run ended.

@@ -10,6 +10,7 @@
 //! ```
 
 mod action;
+mod look;
 mod native;
 mod replay;
 
@@ -24,11 +25,12 @@ use crate::effect::{Decided, Effect};
 use crate::failure::Failure;
 use crate::journal::Entry;
 use crate::mark::Marked;
-use crate::ports::{Expressions, Names, Outcome};
+use crate::ports::{Expressions, Names, Outcome, Usage};
 use crate::workflow::Workflow;
 use crate::workflow::program::{Handler, Op, Program, Script, Site, Verb};
 
 pub use action::{Action, Call, Ended, RunEnd, Started, Work};
+pub use look::inputs;
 
 /// The kind of a wait between two attempts of a step.
 pub const RETRY: &str = "retry";
@@ -68,6 +70,15 @@ enum State {
         until: Option<Instant>,
     },
     Ended(RunEnd),
+}
+
+/// What is told of a step that ran in the sandbox; of a native one nothing.
+#[derive(Default)]
+struct Ran {
+    /// Hash of the input.
+    input: String,
+    usage: Option<Usage>,
+    ended: Option<Instant>,
 }
 
 impl Machine {
@@ -152,7 +163,7 @@ impl Machine {
                         Verb::Script(script) => self.script(script, expressions).map(Some),
                         _ => native::apply(verb, site.kept, expressions, &self.names).map(|applied| {
                             let effects = self.decide(site, applied.effects);
-                            self.done(site, applied.output, applied.marked, effects, String::new());
+                            self.done(site, applied.output, applied.marked, effects, Ran::default());
                             None
                         }),
                     };
@@ -225,7 +236,7 @@ impl Machine {
             Ok(Outcome::Done(output)) => {
                 let effects = ended.effects.into_iter().map(|effect| (effect, marked)).collect();
                 let effects = self.decide(site, effects);
-                self.done(site, output, marked, effects, input);
+                self.done(site, output, marked, effects, Ran { input, usage: ended.usage, ended: Some(ended.now) });
                 return;
             }
             Ok(Outcome::Suspended { name, .. }) => Failure::bug(
@@ -234,7 +245,7 @@ impl Machine {
             ),
             Err(error) => error,
         };
-        self.failed(&workflow.program, at, error, Some((ended.now, ended.random)));
+        self.failed(&workflow.program, at, error, Some((ended.now, ended.random, ended.usage)));
     }
 
     fn decide(&self, site: &Site, effects: Vec<(Effect, bool)>) -> Vec<Decided> {
@@ -245,10 +256,11 @@ impl Machine {
             .collect()
     }
 
-    fn done(&mut self, site: &Site, output: Value, marked: bool, effects: Vec<Decided>, input: String) {
+    fn done(&mut self, site: &Site, output: Value, marked: bool, effects: Vec<Decided>, ran: Ran) {
         self.passed(site, &output, marked);
         let attempt = std::mem::replace(&mut self.attempt, 1);
-        self.entries.push(Entry::StepDone { path: site.path.to_string(), attempt, input, output, marked, effects });
+        let (path, Ran { input, usage, ended }) = (site.path.to_string(), ran);
+        self.entries.push(Entry::StepDone { path, attempt, input, output, marked, effects, usage, ended });
     }
 
     /// Moves behind a step that gave `output`. Only an output that something reads is copied.
@@ -275,11 +287,14 @@ impl Machine {
         self.pc += 1;
     }
 
-    /// A step failed: again later, or to its handler. `when`: the moment and a random number, for what may be tried again.
-    fn failed(&mut self, program: &Program, at: usize, error: Failure, when: Option<(Instant, f64)>) {
+    /// A step failed: again later, or to its handler. `ran`: for what may be tried again, the moment, a random number and what
+    /// the sandbox measured.
+    fn failed(&mut self, program: &Program, at: usize, error: Failure, ran: Option<(Instant, f64, Option<Usage>)>) {
         let Some(site) = program.sites.get(at) else { return };
-        self.entries.push(Entry::StepFailed { path: site.path.to_string(), attempt: self.attempt, error: error.clone() });
-        let again = when.and_then(|(now, random)| site.retry.next(&error, self.attempt, now, random));
+        let (path, usage) = (site.path.to_string(), ran.and_then(|(.., usage)| usage));
+        let ended = Some(ran.map_or(self.at, |(now, ..)| now));
+        self.entries.push(Entry::StepFailed { path, attempt: self.attempt, error: error.clone(), usage, ended });
+        let again = ran.and_then(|(now, random, _)| site.retry.next(&error, self.attempt, now, random));
         match again {
             Some(until) => self.wait(at, site, until),
             None => self.handle(program, site, error),
@@ -317,6 +332,33 @@ impl Machine {
         let Some(site) = workflow.program.sites.get(site) else { return };
         self.entries.push(Entry::Resumed { path: site.path.to_string(), by: by.to_owned(), at });
         self.awake(site, at);
+    }
+
+    /// Has a run that failed go on at the step at which it failed, as if that step had not been tried: its guard is worked
+    /// out again, its attempts are counted from one. `by` is a person. A run that waits is woken instead. False, and nothing
+    /// happens, when the run has ended otherwise.
+    pub fn retry(&mut self, by: &str, at: Instant) -> bool {
+        let path = match &self.state {
+            State::Ended(RunEnd::Failed { path, .. }) => Arc::clone(path),
+            State::Waiting { .. } => {
+                self.resume(by, at);
+                return true;
+            }
+            _ => return false,
+        };
+        let workflow = Arc::clone(&self.workflow);
+        let program = &workflow.program;
+        let Some(site) = program.by_path.get(&path).and_then(|site| program.sites.get(*site)) else { return false };
+        self.entries.push(Entry::Resumed { path: path.to_string(), by: by.to_owned(), at });
+        self.afresh(site, at);
+        true
+    }
+
+    fn afresh(&mut self, site: &Site, at: Instant) {
+        self.freeze(at);
+        self.pc = site.first;
+        self.attempt = 1;
+        self.state = State::Ready;
     }
 
     fn awake(&mut self, site: &Site, at: Instant) {

@@ -35,12 +35,14 @@ impl Machine {
                     machine.passed(site, output, *marked);
                     machine.attempt = 1;
                 }
-                Entry::StepFailed { path, attempt, error } => {
+                Entry::StepFailed { path, attempt, error, .. } => {
                     let at = machine.seek(program, path, true)?;
                     let site = program.sites.get(at).ok_or_else(|| unknown(path))?;
                     machine.attempt = *attempt;
                     match rest.peek() {
                         Some(Entry::Waiting { .. }) => machine.pc = site.run,
+                        // A person had it tried again: see `Machine::retry`.
+                        Some(Entry::Resumed { .. }) => machine.handle(program, site, error.clone()),
                         // The journal ends between a failure and what came of it: decide now.
                         None if matches!(site.verb, Some(Verb::Use { .. } | Verb::Script(_))) => {
                             match site.retry.next(error, *attempt, machine.at, 0.5) {
@@ -58,10 +60,15 @@ impl Machine {
                     let site = *program.by_path.get(path.as_str()).ok_or_else(|| unknown(path))?;
                     machine.state = State::Waiting { site, kind: kind.as_str().into(), until: *until };
                 }
-                Entry::Resumed { path, at, .. } => match machine.state {
+                Entry::Resumed { path, at, .. } => match &machine.state {
                     State::Waiting { site, .. } => {
-                        let site = program.sites.get(site).ok_or_else(|| unknown(path))?;
+                        let site = program.sites.get(*site).ok_or_else(|| unknown(path))?;
                         machine.awake(site, *at);
+                    }
+                    State::Ended(RunEnd::Failed { .. }) => {
+                        let site = *program.by_path.get(path.as_str()).ok_or_else(|| unknown(path))?;
+                        let site = program.sites.get(site).ok_or_else(|| unknown(path))?;
+                        machine.afresh(site, *at);
                     }
                     _ => return Err(diverged(&format!("`{path}` was resumed without having waited"))),
                 },

@@ -1,5 +1,7 @@
 //! Runs on paper: which calls, entries and effects a workflow gives, and that a journal brings a run back.
 
+mod retry;
+
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
@@ -24,7 +26,7 @@ fn base() -> Names {
 }
 
 fn ended(result: Result<Value, Failure>, effects: Vec<Effect>) -> Ended {
-    Ended { result: result.map(Outcome::Done), effects, saw_outside: false, now: 1_500, random: 0.5 }
+    Ended { result: result.map(Outcome::Done), effects, saw_outside: false, now: 1_500, random: 0.5, usage: None }
 }
 
 /// Goes on to the end of the leg; `answer` runs the calls. Waits are slept through.
@@ -51,7 +53,7 @@ fn short(entry: &Entry) -> String {
     match entry {
         Entry::Started { .. } => "started".into(),
         Entry::StepDone { path, attempt, .. } => format!("{path}+{attempt}"),
-        Entry::StepFailed { path, attempt, error } => format!("{path}-{attempt} {}", error.code),
+        Entry::StepFailed { path, attempt, error, .. } => format!("{path}-{attempt} {}", error.code),
         Entry::Waiting { path, until, .. } => format!("{path} waits {}", until.unwrap()),
         Entry::Resumed { path, .. } => format!("{path} resumed"),
         Entry::Finished { result, .. } => format!("finished {result}"),
@@ -377,4 +379,25 @@ fn a_journal_of_another_workflow_is_refused() {
     let mut skipped = journal.clone();
     skipped.remove(1);
     assert_eq!(code("  - tag: a\n  - tag: b\n", &skipped), "replay.diverged");
+}
+
+#[test]
+fn inputs_are_worked_out_again_and_told_only_when_they_are_what_they_were() {
+    let text = "  - id: mood\n    use: acme/mood\n    with: { text: '${event.text}', tags: '${conversation.tags}' }\n  \
+                - if: mood.label == \"bad\"\n    do:\n      - tag: upset\n      - use: keyword\n        with: { saw: '${mood.label}' }\n";
+    let mut world = base();
+    world.insert("conversation".to_owned(), Marked::outside(json!({ "tags": ["vip"] })));
+    let workflow = steps("", text);
+    let mut machine = Machine::start(Arc::clone(&workflow), started(), world.clone());
+    let used = Usage { ticks: 3, ..Usage::default() };
+    drive(&mut machine, &|call| Ended { usage: Some(used), ..mood("bad")(call) });
+    let entries = machine.take_entries();
+    assert!(matches!(&entries[1], Entry::StepDone { usage: Some(kept), .. } if *kept == used));
+    let told = inputs(&workflow, &entries, &world, &Double::default());
+    let expected = [None, Some(json!({ "text": "hello", "tags": ["vip"] })), None, Some(json!({ "saw": "bad" })), None];
+    assert_eq!(told, expected);
+    world.insert("conversation".to_owned(), Marked::outside(json!({ "tags": [] })));
+    let told = inputs(&workflow, &entries, &world, &Double::default());
+    assert_eq!(told[1], None, "it is not what it was");
+    assert_eq!(told[3], Some(json!({ "saw": "bad" })), "this one does not depend on it");
 }

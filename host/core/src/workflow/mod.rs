@@ -2,6 +2,7 @@
 
 mod compile;
 mod diagnostic;
+mod outline;
 pub(crate) mod program;
 mod reader;
 mod settings;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use outline::Step;
 pub use source::SourceSet;
 
 use crate::ports::Expressions;

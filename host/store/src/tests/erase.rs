@@ -104,7 +104,7 @@ async fn no_word_stands_in_plain_anywhere() {
         name: "Hauptfiliale".into(),
         config: serde_json::json!({"waba_id": "wabaNummer"}),
     };
-    house.store.add_channel(channel).await.unwrap();
+    house.store.connect(house.id(), channel, Vec::new()).await.unwrap();
     house.store.receipt(WS, event.id, event.webhook, EventEnd::by("done"), None).await.unwrap();
     let words = [
         "4915112345678",

@@ -183,3 +183,40 @@ async fn what_was_kept_unread_is_normalized_once() {
     assert!(books.balanced(), "{:?}", books.unexplained);
     assert!(house.clock.now() > 0);
 }
+
+/// A group must never become the private conversation of one of its speakers, nor the other way round: an answer to the one
+/// would be read by the other.
+#[tokio::test]
+async fn a_group_and_its_speakers_have_conversations_of_their_own() {
+    let mut house = house().await;
+    let in_group = |from: &str, key: &str| Event {
+        thread: Some("-9".into()),
+        extra: Some(json!({ "thread_name": "Allotments" })),
+        ..message(from, key, "to all")
+    };
+    let kept = house.take(vec![message("ann", "1", "private"), in_group("ann", "2"), in_group("bob", "3")]).await;
+    let first: Vec<_> = kept.events.iter().map(|e| e.conversation.clone().unwrap()).collect();
+    assert_eq!(first.iter().map(|c| c.thread.as_str()).collect::<Vec<_>>(), ["ann", "-9", "-9"]);
+    assert_eq!(first[1].id, first[2].id);
+    assert_ne!(first[0].contact, first[1].contact);
+    assert_eq!(house.store.contact_body(&first[1]).await.unwrap().person.name.as_deref(), Some("Allotments"));
+    let (private, group) = (first[0].id, first[1].id);
+    drop((kept, first));
+    house.again().await;
+    let kept = house.take(vec![in_group("cem", "4"), message("bob", "5", "private"), message("ann", "6", "private")]).await;
+    let later: Vec<_> = kept.events.iter().map(|e| e.conversation.clone().unwrap()).collect();
+    assert_eq!((later[0].id, later[2].id), (group, private));
+    assert_eq!(later[1].thread, "bob");
+    assert_ne!(later[1].id, group);
+}
+
+/// A press of a button may carry no time of its own: it still shows that the contact was here.
+#[tokio::test]
+async fn what_has_no_time_of_its_own_happened_when_it_came() {
+    let house = house().await;
+    let kept = house.take(vec![Event { at: 0, ..message("1", "a", "x") }]).await;
+    let conversation = kept.events[0].conversation.clone().unwrap();
+    assert_eq!(conversation.last_inbound(), Some(house.clock.now()));
+    let history = house.store.history(&conversation, 5).await.unwrap();
+    assert_eq!(history[0].at, kept.events[0].at);
+}

@@ -210,7 +210,7 @@ async fn channels_credentials_workflows_and_workspaces_round_trip() {
     let config = json!({"api_version": "v21.0"});
     let new =
         ChannelNew { workspace: WS, plugin: "pointsman/whatsapp".into(), account: "1065".into(), name: "Shop".into(), config };
-    let id = house.store.add_channel(new.clone()).await.unwrap();
+    let id = house.store.channel_id();
     let mut credential = CredentialRow {
         workspace: WS,
         owner: id,
@@ -218,9 +218,9 @@ async fn channels_credentials_workflows_and_workspaces_round_trip() {
         hosts: vec!["https://a".into()],
         sealed: vec![1, 2, 3],
     };
-    house.store.put_credential(credential.clone()).await.unwrap();
+    house.store.connect(id, new.clone(), vec![credential.clone()]).await.unwrap();
     credential.sealed = vec![4];
-    house.store.put_credential(credential.clone()).await.unwrap();
+    house.store.connect(id, new.clone(), vec![credential.clone()]).await.unwrap();
     house.store.set_channel_state(WS, id, ChannelState::Revoked).await.unwrap();
     let files = |n: u8| vec![("workflow.yaml".to_string(), format!("name: w{n}"))];
     house.store.publish_workflow(WS, "w", "h1", files(1)).await.unwrap();

@@ -1,0 +1,254 @@
+//! What a person does about things that are parked: has them tried again, or drops them. Both are decided and done in one
+//! transaction that begins by taking the write lock, so that they hold beside a host that runs on the same files: an item that
+//! is not parked any more is left as it is, and the audit has a line exactly when something was done.
+//!
+//! A host takes up what is to be tried again like this: a webhook is unread again, a run is waiting and due, an event and a
+//! send carry the mark [`RETRIED`] until they have their turn. The line in the audit is the bell ([`Store::newest_audit`]).
+
+use std::collections::BTreeMap;
+
+use pointsman_core::failure::{Class, Failure};
+use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::journal::{self, Entry};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::Store;
+use crate::fault::meaning;
+use crate::keys::Sealer;
+use crate::types::{KeptEvent, Result, SendRow, StoreError};
+
+pub(crate) mod plan;
+
+use plan::{int, run};
+
+/// What a run waits for that a person had tried again, and the rule or code of an event or a send that waits for its turn.
+pub const RETRIED: &str = "retried";
+
+/// The rule by which an item ends that a person dropped.
+pub const DROPPED: &str = "dropped_by_operator";
+
+/// What may be parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum ItemKind {
+    Webhook,
+    Event,
+    Run,
+    Send,
+}
+
+impl ItemKind {
+    /// The word in lists.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Event => "event",
+            Self::Run => "run",
+            Self::Send => "send",
+        }
+    }
+}
+
+/// What a person wants done with a parked item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// A webhook is read again, an event routed again, a run goes on at its failed step, a send is due now with the same key.
+    Retry,
+    /// It ends by the rule [`DROPPED`]. Why, in the person's words: one line for the audit.
+    Drop(String),
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Acted {
+    /// What it is.
+    pub kind: ItemKind,
+    /// Its id.
+    pub id: Id,
+    /// The code or rule with which it was parked.
+    pub code: String,
+    /// Runs of a parked event that went with it, or the event of a run.
+    pub with: Vec<Id>,
+}
+
+/// What was prepared before the transaction: words are sealed on the caller's side, with keys from the other file.
+struct Sealed {
+    why: Option<Vec<u8>>,
+    /// The failed runs that a drop ends.
+    runs: Vec<LastWords>,
+}
+
+/// What a run that is dropped says at last, sealed; nothing where its contact was erased.
+struct LastWords {
+    run: Id,
+    why: Option<Vec<u8>>,
+    /// The number of the part of its journal, and the part.
+    part: Option<(Id, Vec<u8>)>,
+}
+
+impl Store {
+    /// Which of the four tables has this id.
+    pub async fn item_kind(&self, ws: WorkspaceId, id: Id) -> Result<Option<ItemKind>> {
+        for (kind, sql) in [
+            (ItemKind::Event, "select 1 from event where ws=? and id=?"),
+            (ItemKind::Run, "select 1 from run where ws=? and id=?"),
+            (ItemKind::Send, "select 1 from send where ws=? and id=?"),
+            (ItemKind::Webhook, "select 1 from webhook where ws=? and id=?"),
+        ] {
+            let query = sqlx::query(sql).bind(ws.0).bind(id.0);
+            if query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?.is_some() {
+                return Ok(Some(kind));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has a parked item tried again, or drops it. The inner error is a refusal: `park.unknown`, `park.not_parked`,
+    /// `park.erased`, `park.gone`. `actor` is who wants it: `cli`, `user/NAME`.
+    pub async fn act_on_parked(
+        &self,
+        ws: WorkspaceId,
+        id: Id,
+        actor: &str,
+        wish: &Wish,
+    ) -> Result<std::result::Result<Acted, Failure>> {
+        let Some(kind) = self.item_kind(ws, id).await? else {
+            return Ok(Err(refusal("park.unknown", format!("there is no webhook, event, run or send {id}"))));
+        };
+        let sealed = match self.prepare(ws, kind, id, actor, wish).await? {
+            Ok(sealed) => sealed,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (actor, wish) = (actor.to_owned(), wish.clone());
+        self.alone(move |store, c| Box::pin(async move { store.within(c, ws, kind, id, &actor, &wish, &sealed).await })).await
+    }
+
+    /// Reads and seals what needs keys, and says what cannot be: a retry of an erased contact's words.
+    async fn prepare(
+        &self,
+        ws: WorkspaceId,
+        kind: ItemKind,
+        id: Id,
+        actor: &str,
+        wish: &Wish,
+    ) -> Result<std::result::Result<Sealed, Failure>> {
+        let mut sealed = Sealed { why: None, runs: Vec::new() };
+        match (kind, wish) {
+            (ItemKind::Webhook, Wish::Retry) => match self.raw(ws, id).await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(StoreError::Unreadable(_) | StoreError::Erased) => {
+                    return Ok(Err(refusal("park.gone", format!("the bytes of webhook {id} are not kept any more; drop it"))));
+                }
+                Err(error) => return Err(error),
+            },
+            (ItemKind::Webhook, Wish::Drop(_)) => {}
+            (ItemKind::Event, Wish::Retry) if self.event(ws, id).await?.is_none() => return Ok(Err(erased(id))),
+            (ItemKind::Run, Wish::Retry) if self.run(ws, id).await?.is_none() => return Ok(Err(erased(id))),
+            (ItemKind::Event | ItemKind::Run, Wish::Retry) => {}
+            (ItemKind::Event, Wish::Drop(reason)) => {
+                for run in self.ids_where("select id from run where ws=? and event=? and state=4", ws, id).await? {
+                    sealed.runs.push(self.last_words(ws, run, actor, reason).await?);
+                }
+            }
+            (ItemKind::Run, Wish::Drop(reason)) => sealed.runs.push(self.last_words(ws, id, actor, reason).await?),
+            (ItemKind::Send, wish) => {
+                let Some(send) = self.send(ws, id).await? else {
+                    return Ok(if *wish == Wish::Retry { Err(erased(id)) } else { Ok(sealed) });
+                };
+                let before = send.reason.as_ref().map_or_else(String::new, |r| format!("; it stood parked with {r}"));
+                let why = match wish {
+                    Wish::Retry => Failure::new(Class::Transient, RETRIED, format!("{actor} has it tried again{before}")),
+                    Wish::Drop(reason) => Failure::new(Class::Permanent, DROPPED, format!("{actor}: {reason}{before}")),
+                };
+                let sealer = self.sealer(ws, send.conversation.as_ref(), id).await?;
+                sealed.why = Some(sealer.seal_json(ws.0, "send.why", id.0, &why)?);
+            }
+        }
+        Ok(Ok(sealed))
+    }
+
+    async fn last_words(&self, ws: WorkspaceId, run: Id, actor: &str, reason: &str) -> Result<LastWords> {
+        let Some(row) = self.run(ws, run).await? else { return Ok(LastWords { run, why: None, part: None }) };
+        let sealer: Sealer = self.sealer(ws, row.conversation.as_ref(), run).await?;
+        // The failure itself stands in the journal; its words may be a guest's.
+        let before = row.reason.as_ref().map_or_else(String::new, |r| format!("; it stood parked with {}", r.code));
+        let why = Failure::new(Class::Permanent, DROPPED, format!("{actor}: {reason}{before}"));
+        let entry = Entry::Cancelled { by: actor.to_owned(), reason: reason.to_owned() };
+        let seq = self.ids.next(self.clock.now());
+        let part = sealer.seal(ws.0, "journal", seq.0, &journal::pack(&[entry]))?;
+        Ok(LastWords { run, why: Some(sealer.seal_json(ws.0, "run.why", run.0, &why)?), part: Some((seq, part)) })
+    }
+
+    /// Inside the transaction: looks, acts, and writes the audit's line.
+    #[expect(clippy::too_many_arguments, reason = "one transaction, told whole")]
+    async fn within(
+        &self,
+        c: &mut SqliteConnection,
+        ws: WorkspaceId,
+        kind: ItemKind,
+        id: Id,
+        actor: &str,
+        wish: &Wish,
+        sealed: &Sealed,
+    ) -> Result<std::result::Result<Acted, Failure>> {
+        let now = self.clock.now();
+        let plan = match (kind, wish) {
+            (ItemKind::Webhook, Wish::Retry) => plan::retry_webhook(c, ws, id).await?,
+            (ItemKind::Event, Wish::Retry) => plan::retry_event(c, ws, id, now).await?,
+            (ItemKind::Run, Wish::Retry) => plan::retry_run(c, ws, id, now).await?,
+            (ItemKind::Send, Wish::Retry) => plan::retry_send(c, ws, id, now, sealed).await?,
+            (kind, Wish::Drop(_)) => plan::drop_item(c, ws, kind, id, sealed).await?,
+        };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for (sql, args) in plan.statements {
+            run(c, sql, args).await?;
+        }
+        let with: String = plan.with.iter().map(|id| format!(" with {id}")).collect();
+        let (action, reason) = match wish {
+            Wish::Retry => ("park.retry", String::new()),
+            Wish::Drop(reason) => ("park.drop", format!(": {reason}")),
+        };
+        let detail = format!("{} {id} {}{with}{reason}", plan.kind.word(), plan.code);
+        self.audit_within(c, ws, actor, action, &detail).await?;
+        Ok(Ok(Acted { kind: plan.kind, id, code: plan.code, with: plan.with }))
+    }
+
+    /// The newest line of the audit in each workspace. When it is another than a moment ago, somebody, perhaps in another
+    /// process, may want something taken up. One seek a workspace.
+    pub async fn newest_audit(&self) -> Result<BTreeMap<WorkspaceId, Id>> {
+        let sql = "select w.id,(select max(a.id) from audit a where a.ws=w.id) from workspace w";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
+        let read =
+            |row: &SqliteRow| Ok((Id(int(row, 0)?), Id(row.try_get::<Option<i64>, _>(1).map_err(|e| meaning(&e))?.unwrap_or(0))));
+        rows.iter().map(read).collect()
+    }
+
+    /// Events that are to be routed again and did not have their turn yet, of all workspaces.
+    pub async fn retried_events(&self) -> Result<Vec<KeptEvent>> {
+        self.events_where(" where state<2 and state=0 and rule='retried' order by event.ws,id", &[]).await
+    }
+
+    /// Sends that are to be tried again and did not have their turn yet, of all workspaces.
+    pub async fn retried_sends(&self) -> Result<Vec<SendRow>> {
+        self.sends_where(" where state<3 and state=0 and reason='retried' order by send.ws,id", &[]).await
+    }
+
+    async fn ids_where(&self, sql: &'static str, ws: WorkspaceId, id: Id) -> Result<Vec<Id>> {
+        let rows = sqlx::query(sql).bind(ws.0).bind(id.0).fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
+        rows.iter().map(|row| int(row, 0).map(Id)).collect()
+    }
+}
+
+fn refusal(code: &str, message: String) -> Failure {
+    Failure::new(Class::Permanent, code, message)
+}
+
+fn erased(id: Id) -> Failure {
+    refusal("park.erased", format!("the contact of {id} was erased, and its words with it; drop it"))
+}
