@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 
 use crate::checks::plugins_manifest;
 use crate::closing::{Closing, Runner};
-use crate::house::{EVERYTHING, cargo, cargo_has, tell};
-use crate::plugins;
+use crate::house::{self, EVERYTHING, cargo, cargo_has, tell};
+use crate::{pages, plugins};
 
 /// Runs all tests, or those whose names contain one of `filter`.
 pub fn run(filter: &[String]) -> Result<ExitCode> {
@@ -21,6 +21,8 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
         tell("it does not build: see above");
         return Ok(ExitCode::FAILURE);
     }
+    let swept = house::target()?.join("tmp/swept.log");
+    let _ = std::fs::remove_file(&swept);
     let main = if cargo_has("nextest") { Runner::Nextest } else { Runner::CargoTest };
     let mut all = Vec::new();
 
@@ -36,6 +38,10 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
     let mut command = cargo();
     runner(&mut command, main).args(named(filter));
     all.push(watch("the house", main, &mut command)?);
+    let paged = filter.is_empty() || filter.iter().any(|part| part.starts_with("pages"));
+    if paged && pages::browser() {
+        all.push(in_browser(main)?);
+    }
 
     tell("");
     let mut failed = false;
@@ -44,6 +50,12 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
             tell(&format!("{}: {line}", part.name));
         }
         failed |= !part.succeeded;
+    }
+    if let Ok(log) = std::fs::read_to_string(&swept) {
+        tell(&sweep(&log));
+    }
+    if paged && !pages::browser() {
+        tell(pages::MISSING);
     }
     let sum = all.iter().fold(Closing::default(), |sum, part| sum.and(&part.closing));
     if sum.ran() == 0 {
@@ -54,6 +66,22 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// What the tests swept for secrets when they ended: a line a site, with its files, their bytes and the needles.
+fn sweep(log: &str) -> String {
+    let mut sums = [0_u64; 3];
+    for line in log.lines() {
+        for (sum, number) in sums.iter_mut().zip(line.split(' ')) {
+            *sum += number.parse().unwrap_or(0);
+        }
+    }
+    let [files, bytes, needles] = sums;
+    format!(
+        "swept for secrets and private words: {} sites, {files} files, {} MiB, {needles} needles in 11 forms each; a hit fails its test",
+        log.lines().count(),
+        bytes >> 20
+    )
+}
+
 /// Builds everything. The tests of the whole run the real binary, which belongs to another package than theirs: no runner builds
 /// it by itself.
 fn binaries() -> Result<bool> {
@@ -61,6 +89,16 @@ fn binaries() -> Result<bool> {
     let mut command = cargo();
     command.args(EVERYTHING).stdin(Stdio::null());
     Ok(command.status().context("cannot run cargo")?.success())
+}
+
+/// The tests that need a browser: they are marked as ignored, as are measurements, which stay left out.
+fn in_browser(main: Runner) -> Result<Part> {
+    let mut command = cargo();
+    match main {
+        Runner::Nextest => runner(&mut command, main).args(["--run-ignored", "only", "--", pages::TESTS]),
+        Runner::CargoTest => runner(&mut command, main).args(["--", "--ignored", pages::TESTS]),
+    };
+    watch("the pages, in a browser", main, &mut command)
 }
 
 fn runner(command: &mut Command, runner: Runner) -> &mut Command {

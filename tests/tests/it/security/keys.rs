@@ -37,7 +37,7 @@ async fn secrets_come_from_standard_input_and_what_is_missing_is_named() {
     let site = Site::new(&[]).await;
     let add = || {
         let mut command = Command::new(binary());
-        command.arg("--dir").arg(site.dir.path()).args(["--json", "channel", "add", "whatsapp", "--account", "1"]);
+        command.arg("--dir").arg(site.dir.path()).args(["--json", "channel", "add", "whatsapp", "--offline", "--account", "1"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
     };
     let mut child = add();

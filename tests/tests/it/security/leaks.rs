@@ -1,58 +1,16 @@
 //! A sweep of everything a host leaves behind (databases, write-ahead logs, the log at trace, answers) for the token, a
-//! contact's words and a contact's number, in every form in which they could hide. The sweep itself is tested: a planted
-//! token must be found.
+//! contact's words and a contact's number. Every other test's site is swept too, when the test ends (support/sweep.rs); here
+//! the host had the worst of providers, and the sweep itself is tested: a planted token must be found.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use pointsman_emulator::Fault;
 
 use crate::flow::conversation::SHOP;
-use crate::support::{APP_SECRET, Site, TOKEN, VERIFY_TOKEN, get};
+use crate::support::sweep::{SECRETS, forms, hits};
+use crate::support::{Site, TOKEN, get};
 
 const NUMBER: &str = "15550177321";
 const NAME: &str = "Quirina Vandermolen";
 const WORDS: &str = "zweiundvierzig pistachio croissants";
-
-/// The forms in which a secret could stand somewhere.
-fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let bytes = secret.as_bytes();
-    let mut forms = vec![
-        ("raw", bytes.to_vec()),
-        ("hex", hex::encode(bytes).into_bytes()),
-        ("HEX", hex::encode_upper(bytes).into_bytes()),
-        ("base64", STANDARD.encode(bytes).into_bytes()),
-        ("base64 of a bearer", STANDARD_NO_PAD.encode(format!("Bearer {secret}")).into_bytes()),
-        ("base64url", URL_SAFE_NO_PAD.encode(bytes).into_bytes()),
-        (
-            "URL",
-            bytes
-                .iter()
-                .flat_map(|b| if b.is_ascii_alphanumeric() { vec![*b] } else { format!("%{b:02X}").into_bytes() })
-                .collect(),
-        ),
-        ("JSON", bytes.iter().flat_map(|b| format!("\\u{b:04x}").into_bytes()).collect()),
-        ("UTF-16", secret.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-    ];
-    // Base64 of a longer text shifts by one or two bytes: the inner characters stay the same.
-    for shift in 1..3 {
-        let shifted = STANDARD.encode([vec![b' '; shift], bytes.to_vec()].concat());
-        forms.push(("base64, shifted", shifted.as_bytes()[4..shifted.len() - 4].to_vec()));
-    }
-    forms
-}
-
-/// Where the needle stands in what is left behind.
-fn hits(places: &[(String, Vec<u8>)], needle: &str) -> Vec<String> {
-    let mut hits = Vec::new();
-    for (form, bytes) in forms(needle) {
-        for (place, content) in places {
-            if content.windows(bytes.len()).any(|w| w == bytes) {
-                hits.push(format!("{place} ({form})"));
-            }
-        }
-    }
-    hits
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_run_leaves_no_token_no_words_and_no_number_behind() {
@@ -99,22 +57,16 @@ async fn a_whole_run_leaves_no_token_no_words_and_no_number_behind() {
         }
     }
     assert!(!hits(&shown, WORDS).is_empty(), "these answers do show what was said");
-    for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN] {
+    for secret in SECRETS {
         assert_eq!(hits(&shown, secret), Vec::<String>::new());
     }
     // Killed, not stopped: the write-ahead log is left as it was.
     process.kill();
-    let recovery = "RECOVERY.txt";
-    let mut places: Vec<(String, Vec<u8>)> = site
-        .files()
-        .into_iter()
-        .filter(|(path, _)| !path.ends_with(recovery) && !path.starts_with(site.workflows()))
-        .map(|(path, bytes)| (path.strip_prefix(site.dir.path()).unwrap().display().to_string(), bytes))
-        .collect();
+    let mut places = site.left_behind();
     assert!(places.iter().any(|(p, b)| p.ends_with("-wal") && !b.is_empty()), "the write-ahead log is there to be swept");
     assert!(places.iter().any(|(p, b)| p == "log.txt" && b.len() > 1_000), "the log is there to be swept");
     places.extend(answers);
-    for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN, WORDS, NUMBER, NAME] {
+    for secret in SECRETS.into_iter().chain([WORDS, NUMBER, NAME]) {
         assert_eq!(hits(&places, secret), Vec::<String>::new(), "{secret}");
     }
 
@@ -125,4 +77,15 @@ async fn a_whole_run_leaves_no_token_no_words_and_no_number_behind() {
         let swept = vec![("log.txt".to_owned(), std::fs::read(site.log()).unwrap())];
         assert!(!hits(&swept, TOKEN).is_empty(), "a token planted as {form} goes unseen");
     }
+    std::fs::write(site.log(), log).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_site_is_swept_when_its_test_ends() {
+    let site = Site::new(&[]).await;
+    std::fs::write(site.log(), format!("a careless line with {TOKEN} in it")).unwrap();
+    let swept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(site)));
+    let told = swept.expect_err("the sweep at the end finds it");
+    let told = told.downcast_ref::<String>().expect("a sentence");
+    assert!(told.contains("log.txt (raw)"), "{told}");
 }

@@ -17,6 +17,8 @@ use pointsman_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod sweep;
+
 pub const APP_SECRET: &str = "app-secret-for-tests";
 pub const TOKEN: &str = "EAAtest-token-7f3a9c51d2e84b60";
 pub const VERIFY_TOKEN: &str = "verify-token-for-tests";
@@ -30,6 +32,8 @@ pub struct Site {
     pub dir: TempDir,
     pub emulator: Whatsapp,
     pub channel: String,
+    /// Further addresses that the host may speak to: `host:port`.
+    pub allowed: Vec<String>,
 }
 
 /// The binary under test.
@@ -45,7 +49,7 @@ pub fn binary() -> PathBuf {
 }
 
 /// Compiled plugins are shared by all tests: they are named by content.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let mut path = binary();
     path.pop();
     path.join("test-cache")
@@ -62,12 +66,12 @@ impl Site {
         let config = WhatsappConfig { app_secret: APP_SECRET.into(), token: TOKEN.into(), ..emulator };
         let emulator = Whatsapp::start(config).await.expect("an emulator");
         let dir = tempfile::tempdir().expect("a folder");
-        let mut site = Self { dir, emulator, channel: String::new() };
+        let mut site = Self { dir, emulator, channel: String::new(), allowed: Vec::new() };
         site.done(&["init"]);
         let api = format!("api_url={}", site.emulator.url());
         let account = site.emulator.config().phone_number_id.clone();
         let waba = format!("waba_id={}", site.emulator.config().waba_id);
-        let added = site.done(&["channel", "add", "whatsapp", "--account", &account, "--set", &api, "--set", &waba]);
+        let added = site.done(&["channel", "add", "whatsapp", "--offline", "--account", &account, "--set", &api, "--set", &waba]);
         site.channel = added["id"].as_str().expect("an id").to_owned();
         for (name, yaml, scripts) in workflows {
             site.write_workflow(name, yaml, scripts);
@@ -92,10 +96,12 @@ impl Site {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
+        let allowed: Vec<&str> =
+            std::iter::once(self.emulator.address()).chain(self.allowed.iter().map(String::as_str)).collect();
         let variables = [
             ("POINTSMAN_HTTP__PUBLIC", "127.0.0.1:0".to_owned()),
             ("POINTSMAN_HTTP__PRIVATE", "127.0.0.1:0".to_owned()),
-            ("POINTSMAN_EGRESS__ALLOW_PRIVATE", format!("[\"{}\"]", self.emulator.address())),
+            ("POINTSMAN_EGRESS__ALLOW_PRIVATE", format!("{allowed:?}")),
             ("POINTSMAN_EGRESS__TIMEOUT", "2000".to_owned()),
             ("POINTSMAN_SANDBOX__CACHE", cache().to_string_lossy().into_owned()),
             ("POINTSMAN_TELEMETRY__LOG", "trace".to_owned()),
@@ -115,7 +121,17 @@ impl Site {
 
     /// Runs a verb of the command line.
     pub fn cli(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("the binary runs")
+        self.cli_with(args, &[])
+    }
+
+    /// Runs a verb of the command line with further variables.
+    pub fn cli_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
+        let output = self.command(args).envs(variables.iter().copied()).output().expect("the binary runs");
+        let answer = vec![("its answer".to_owned(), output.stdout.clone()), ("its errors".to_owned(), output.stderr.clone())];
+        for secret in sweep::SECRETS {
+            assert_eq!(sweep::hits(&answer, secret), Vec::<String>::new(), "pointsman {args:?}");
+        }
+        output
     }
 
     /// Runs a verb that must succeed; gives its JSON.
@@ -150,7 +166,15 @@ impl Site {
         let public = told["public"].as_str().expect("an address").to_owned();
         let private = told["private"].as_str().expect("an address").to_owned();
         self.emulator.set_hook(format!("http://{public}/hooks/{}", self.channel));
-        Process { child, private }
+        Process { child, public, private }
+    }
+
+    /// How many secrets the store still holds.
+    pub async fn secrets_left(&self) -> usize {
+        let store = pointsman::wiring::open_store(&self.config()).await.expect("the store");
+        let channels = store.channels(pointsman::wiring::FIRST_WORKSPACE).await.expect("channels");
+        store.close().await.expect("a clean end");
+        channels.iter().map(|c| c.credentials.len()).sum()
     }
 
     /// The configuration as the host reads it.
@@ -226,10 +250,16 @@ pub async fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T 
 /// The real binary, running.
 pub struct Process {
     child: Child,
+    pub public: String,
     pub private: String,
 }
 
 impl Process {
+    /// Where webhooks of a channel go.
+    pub fn hook(&self, channel: &str) -> String {
+        format!("http://{}/hooks/{channel}", self.public)
+    }
+
     /// SIGKILL, and wait until it is gone.
     pub fn kill(mut self) {
         self.child.kill().expect("a kill");
@@ -304,6 +334,10 @@ pub async fn http(address: &str, request: &str) -> (u16, String, String) {
 /// GET, closing the connection.
 pub async fn get(address: &str, path: &str) -> (u16, String) {
     let (status, _, body) = http(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")).await;
+    let answer = vec![(path.to_owned(), body.clone().into_bytes())];
+    for secret in sweep::SECRETS {
+        assert_eq!(sweep::hits(&answer, secret), Vec::<String>::new());
+    }
     (status, body)
 }
 
