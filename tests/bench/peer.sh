@@ -36,7 +36,7 @@ set_up() {
   data="$run/making"
   pointsman init >>"$run/log" 2>&1 &&
     POINTSMAN_SECRET_ACCESS_TOKEN="$TOKEN" POINTSMAN_SECRET_APP_SECRET="$SECRET" POINTSMAN_SECRET_VERIFY_TOKEN=verify-me \
-      pointsman channel add whatsapp --json --account "$PHONE" \
+      pointsman channel add whatsapp --offline --json --account "$PHONE" \
       --set "api_url=$PROVIDER" --set api_version=v21.0 --set waba_id=102290129340398 </dev/null >"$data/channel.json" 2>>"$run/log" &&
     pointsman publish "$here/echo-rule" >>"$run/log" 2>&1 &&
     mv "$data" "$place" && data="$place"

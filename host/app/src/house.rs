@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pointsman_core::event::EventBody;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::Entry;
-use pointsman_core::limits::WEBHOOK_BODY;
+use pointsman_core::limits::{Limits, WEBHOOK_BODY};
 use pointsman_core::ports::Operation;
 use pointsman_core::workflow::Workflow;
 use pointsman_engine::Engine;
@@ -16,6 +17,9 @@ use serde_json::{Value, json};
 
 use crate::config::Http;
 use crate::wiring::FIRST_WORKSPACE;
+
+/// Milliseconds of a tick, by which a step's own time is measured.
+const TICK: u32 = 5;
 
 /// The house behind the two routers.
 #[derive(Debug)]
@@ -86,6 +90,7 @@ impl House for EngineHouse {
                 let workflow = self.workflow(ws, &run.workflow);
                 let mut shown = run_json(&run, workflow.as_ref().map(|w| &*w.name));
                 add_steps(&mut shown, &run, workflow.as_deref());
+                add_inputs(&mut shown, self.engine.inputs(&run).await.map_err(trouble)?);
                 shown
             }
             Question::Conversations { limit } => {
@@ -93,6 +98,7 @@ impl House for EngineHouse {
                 let shown = |row: &pointsman_store::ConversationRow| {
                     json!({
                         "id": row.conversation.id, "channel": row.conversation.channel, "contact": row.contact.person.name,
+                        "peer": row.conversation.thread,
                         "last_at": row.last_at, "tags": row.body.tags, "assigned": row.body.assigned,
                     })
                 };
@@ -150,6 +156,22 @@ pub fn add_steps(shown: &mut Value, run: &RunRow, workflow: Option<&Workflow>) {
     }
 }
 
+/// Adds what went into each step, where it can be told, and the limits that steps have.
+pub fn add_inputs(shown: &mut Value, inputs: Vec<Option<Value>>) {
+    let steps = shown.get_mut("steps").and_then(Value::as_array_mut);
+    for (step, input) in steps.into_iter().flatten().zip(inputs) {
+        // In the journal stands the hash of it.
+        if let Some(step) = step.as_object_mut() {
+            step.insert("input".to_owned(), input.unwrap_or_default());
+        }
+    }
+    let limits =
+        json!({ "wall_ms": Limits::STEP.wall, "cpu_ms": Limits::STEP.cpu, "tick_ms": TICK, "memory": Limits::STEP.memory });
+    if let Some(object) = shown.as_object_mut() {
+        object.insert("limits".to_owned(), limits);
+    }
+}
+
 fn step_json(entry: &Entry, workflow: Option<&Workflow>) -> Value {
     let mut shown = serde_json::to_value(entry).unwrap_or_default();
     let verb = match entry {
@@ -165,8 +187,21 @@ fn step_json(entry: &Entry, workflow: Option<&Workflow>) -> Value {
 fn message_json(item: &Item) -> Option<Value> {
     match item {
         Item::Event(kept) => {
-            let said = kept.event.text()?;
-            Some(json!({ "id": kept.id, "by": "contact", "at": kept.at, "text": said, "state": kept.state, "rule": kept.rule }))
+            // A pressed button does not always come with its words.
+            let pressed = match &kept.event.body {
+                EventBody::Interaction(interaction) => Some(interaction.payload.as_str()),
+                _ => None,
+            };
+            let said = kept.event.text().or(pressed)?;
+            let provider_id = match &kept.event.body {
+                EventBody::Message(message) => message.id.as_deref(),
+                EventBody::Interaction(interaction) => interaction.id.as_deref(),
+                _ => None,
+            };
+            Some(json!({
+                "id": kept.id, "by": "contact", "at": kept.at, "text": said, "state": kept.state, "rule": kept.rule,
+                "provider_id": provider_id,
+            }))
         }
         Item::Send(send) => {
             let (text, choices) = match &send.operation {
@@ -177,7 +212,7 @@ fn message_json(item: &Item) -> Option<Value> {
             Some(json!({
                 "id": send.id, "by": "bot", "at": send.id.made_at(), "text": text, "choices": choices, "state": send.state,
                 "attempt": send.attempt, "reason": send.reason, "possible_duplicate": send.possible_duplicate,
-                "run": send.run,
+                "run": send.run, "key": send.key, "provider_ids": send.provider_ids,
             }))
         }
     }

@@ -10,4 +10,7 @@ pub mod config;
 pub mod house;
 pub mod shutdown;
 pub mod telemetry;
+pub mod versions;
+pub mod why;
 pub mod wiring;
+pub mod words;

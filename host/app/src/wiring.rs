@@ -5,17 +5,16 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use pointsman_broker::{Broker, EgressConfig, StoredCredential};
+use pointsman_broker::{Broker, EgressConfig};
 use pointsman_core::clock::{Clock, SystemClock};
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
-use pointsman_core::outbox::OnUnknown;
-use pointsman_core::ports::{Account, Expressions};
-use pointsman_engine::catalog::{Catalog, Channel, Plugin};
+use pointsman_core::ports::Expressions;
+use pointsman_engine::catalog::{Catalog, Plugin};
 use pointsman_engine::points::Points;
 use pointsman_engine::{Engine, Parts};
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
 use pointsman_script::ScriptExpressions;
-use pointsman_store::{ChannelRow, ChannelState, Store, StoreConfig, WorkspaceRow};
+use pointsman_store::{Store, StoreConfig, WorkspaceRow};
 
 use crate::bundled;
 use crate::config::Config;
@@ -108,47 +107,7 @@ pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Re
 /// Puts the parts together, and reads channels and workflows.
 pub async fn assemble(parts: Parts) -> Result<Engine> {
     let engine = Engine::new(parts);
-    load_channels(&engine).await?;
+    engine.load_channels().await?;
     engine.load_workflows().await?;
     Ok(engine)
-}
-
-/// Reads the connected channels into the catalog.
-pub async fn load_channels(engine: &Engine) -> Result<()> {
-    let mut channels = Vec::new();
-    for workspace in engine.store().workspaces().await? {
-        for row in engine.store().channels(workspace.id).await? {
-            let Some(plugin) = engine.catalog.plugin(&row.plugin) else {
-                tracing::error!(channel = %row.id, plugin = %row.plugin, "the plugin of a channel is not installed; the channel stays closed");
-                continue;
-            };
-            if row.state == ChannelState::Active {
-                channels.push(channel(row, plugin));
-            }
-        }
-    }
-    engine.catalog.set_channels(channels);
-    Ok(())
-}
-
-fn channel(row: ChannelRow, plugin: Plugin) -> Channel {
-    use pointsman_manifest::OnUnknown as Rule;
-    let on_unknown = match plugin.manifest.retry.on_unknown {
-        Rule::Retry => OnUnknown::Retry,
-        Rule::Ask => OnUnknown::Ask,
-        Rule::Skip => OnUnknown::Skip,
-    };
-    let credentials = row
-        .credentials
-        .into_iter()
-        .map(|c| StoredCredential { workspace: c.workspace.0, owner: c.owner.0, slot: c.slot, hosts: c.hosts, sealed: c.sealed })
-        .collect();
-    Channel {
-        id: row.id,
-        workspace: row.workspace,
-        plugin,
-        account: Account { id: row.account, config: row.config },
-        credentials,
-        on_unknown,
-    }
 }

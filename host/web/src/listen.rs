@@ -9,11 +9,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -96,6 +98,24 @@ where
         tracing::warn!("requests under way were cut at closing time");
     }
     Ok(())
+}
+
+/// Connections at once to a port with pages: an operator's browser, a scraper, a few scripts.
+const PAGES: u32 = 256;
+
+/// Serves a router, for a port with pages.
+pub(crate) async fn serve_router(listener: TcpListener, router: Router, closing: watch::Receiver<bool>) -> io::Result<()> {
+    let service = TowerToHyperService::new(router);
+    serve(listener, Patience::with(PAGES), closing, move |request| {
+        let answer = service.call(request);
+        async move {
+            match answer.await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    })
+    .await
 }
 
 async fn connection<A, F, B>(http: &http1::Builder, stream: TcpStream, mut closing: watch::Receiver<bool>, answer: A)

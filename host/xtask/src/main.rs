@@ -1,9 +1,11 @@
 //! `cargo xtask <verb>`: everything that is done with this checkout besides running the product. Each verb does its own set-up.
 
+mod bench;
 mod checks;
 mod closing;
 mod demo;
 mod house;
+mod pages;
 mod peers;
 mod plugins;
 mod tests;
@@ -17,13 +19,15 @@ cargo xtask <verb>
 
   demo [args]      build everything and play the main job in a browser; args go to `pointsman demo`
   test [filter]    build everything and run all tests, or those whose name contains the filter
+  pages            the pages in a real browser (needs chromium); pictures go into target/pages
   ci               what must pass before a change goes in: format, lints, tests
   plugins          build the bundled plugins into target/plugins
   guests [dir..]   build the guests of the tests (or these crates) into target/guests
   toolchain        print the variables with which a plain cargo builds plugins, for `eval \"$(cargo xtask toolchain)\"`
+  bench [name]     what the box (`sandbox`) and a whole message (`message`) cost here; other args go to criterion
   peers [args]     the side-by-side benchmark with Pointsman in it (`--checks`: its behaviour checks)
 
-Not there yet: bench, safety, fuzz, eval.
+Not there yet: safety, fuzz, eval.
 ";
 
 fn main() -> ExitCode {
@@ -43,12 +47,14 @@ fn run(verb: &str, args: &[String]) -> Result<ExitCode> {
     match verb {
         "demo" => demo::run(args),
         "test" => tests::run(args),
+        "pages" => pages::run(),
         "ci" => checks::run(),
         "plugins" => plugins::run(),
         "guests" => plugins::run_guests(args),
         "toolchain" => plugins::print_toolchain(),
+        "bench" => bench::run(args),
         "peers" => peers::run(args),
-        "bench" | "safety" | "fuzz" | "eval" => {
+        "safety" | "fuzz" | "eval" => {
             house::tell(&format!(
                 "`cargo xtask {verb}` does not exist yet; `cargo xtask test` runs everything there is to check, `cargo xtask peers` measures."
             ));

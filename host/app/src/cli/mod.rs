@@ -15,9 +15,12 @@ mod check;
 mod demo;
 mod init;
 mod park;
+mod plugin;
 mod publish;
 mod run;
 mod serve;
+mod table;
+mod why;
 
 /// A self-hosted automation runtime for business messaging.
 #[derive(Debug, Parser)]
@@ -51,8 +54,12 @@ enum Verb {
     Books(books::Args),
     /// Runs and their steps.
     Run(run::Args),
-    /// What cannot go on, and why.
+    /// What cannot go on, and why; tries it again or drops it.
     Park(park::Args),
+    /// Why a message was or was not answered: the whole story on one screen.
+    Why(why::Args),
+    /// The plugins that ship with the host, and one plugin tried from the command line.
+    Plugin(plugin::Args),
 }
 
 /// What every verb gets.
@@ -93,6 +100,8 @@ pub fn main() -> ExitCode {
         Verb::Books(args) => books::run(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
         Verb::Park(args) => park::run(&context, &args),
+        Verb::Why(args) => why::run(&context, &args),
+        Verb::Plugin(args) => plugin::run(&context, &args),
     };
     match done {
         Ok(code) => code,

@@ -50,6 +50,11 @@ pub(super) fn publish_folders(context: &Context, paths: &[PathBuf]) -> Result<(V
                             say(&format!("{diagnostic}  in {}\n", folder.display()));
                         }
                     }
+                    // So that `why` can name it when a message finds no workflow.
+                    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                    let first = diagnostics.iter().find(|d| d.is_error());
+                    let place = first.map_or_else(String::new, |d| format!("{} in {} line {}", d.code, d.file, d.line));
+                    store.audit(FIRST_WORKSPACE, "cli", "workflow.refuse", &format!("{name}: {place}")).await?;
                     broken.push(json!({ "folder": folder, "diagnostics": diagnostics }));
                 }
             }

@@ -1,86 +1,82 @@
-// The demo page: a phone that writes as a contact, and beside it what the host did with the words.
+// The demo page: phones that write as contacts, what the host did with the words, and buttons that break things.
 
-import { ask, books, clock, el, every, parked, show } from "./parts.js";
+import { Acts } from "./acts.js";
+import { ledger } from "./books.js";
+import { Phone } from "./chat.js";
+import { ask, every } from "./parts.js";
 import { Runs } from "./run.js";
 
 const at = (id) => document.getElementById(id);
-const runs = new Runs(at("runs"), at("run"));
-const contact = at("contact");
-const chat = at("chat");
-
-/** What was typed and has not come back from the host yet. */
-let sending = [];
-/** Messages that were recognised as something typed here. */
-const recognised = new Set();
+const stage = document.querySelector(".stage");
+const runs = new Runs(at("chips"), at("run"));
+let hurry = () => {};
 let seen = "";
 
-const TICKS = {
-  ready: ["◷", "waits to be sent"],
-  sending: ["◷", "is being sent"],
-  unknown: ["?", "the provider's answer never came; it is being settled"],
-  sent: ["✓", "sent"],
-  delivered: ["✓✓", "delivered"],
-  read: ["✓✓", "read"],
-  parked: ["!", "parked"],
-  dropped: ["×", "dropped"],
-};
+const phones = [...document.querySelectorAll(".phone")].map((place) => new Phone(place, { chosen: choose, run: chooseRun, hurry: () => hurry() }));
+const acts = new Acts(document.querySelector(".acts"), at("acts"), at("whom"), () => hurry());
+let chosen = phones[0];
 
-function name() {
-  return contact.selectedOptions[0].textContent;
+/** The conversation that the run view and the buttons are about. */
+function choose(phone) {
+  const other = phone !== chosen || phone.shownContact !== phone.contact.value;
+  chosen = phone;
+  phone.shownContact = phone.contact.value;
+  for (const one of phones) one.place.classList.toggle("chosen", one === phone);
+  acts.aim(phone);
+  if (other) {
+    seen = "";
+    runs.follow();
+    hurry();
+  }
 }
 
-function ticks(message) {
-  const [sign, words] = TICKS[message.state] || ["", message.state || ""];
-  const why = message.reason ? `${words}: ${message.reason.message || message.reason.code}` : words;
-  return el("span", { class: `ticks ${message.state || ""}`, title: why, "aria-label": why }, sign);
+function chooseRun(phone, run) {
+  choose(phone);
+  runs.choose(run);
+  tab("run");
 }
 
-function bubble(message) {
-  const mine = message.by === "contact";
-  const choices = message.choices || [];
-  const failed = message.state === "parked" && message.reason;
-  return el("li", { class: `bubble ${mine ? "mine" : "theirs"}`, "data-id": message.id },
-    el("p", {}, message.text || "(attachment)"),
-    failed && el("p", { class: "trouble" }, message.reason.message || message.reason.code),
-    choices.length > 0 && el("div", { class: "buttons" }, choices.map((title) =>
-      el("button", { type: "button", class: "chip", on: { click: () => say(title) } }, title))),
-    el("span", { class: "meta" },
-      message.possible_duplicate && el("span", { title: "It may have been sent twice" }, "maybe twice "),
-      !mine && message.run && el("button", { type: "button", class: "link", title: "Show the run that said this", on: { click: () => runs.choose(message.run) } }, "why?"),
-      " ", clock(message.at), " ", mine ? (message.pending ? "◷" : "✓") : ticks(message)));
+/** On a narrow screen one part shows at a time. */
+function tab(name) {
+  const button = document.querySelector(`.tabs [data-tab="${name}"]`);
+  if (!button) return;
+  stage.dataset.tab = name;
+  for (const one of document.querySelectorAll(".tabs button")) one.setAttribute("aria-pressed", one === button ? "true" : "false");
+  const phone = phones.find((one) => one.word === name);
+  if (phone) {
+    choose(phone);
+    phone.chat.scrollTop = phone.chat.scrollHeight;
+  }
 }
 
-function draw(messages) {
-  // Words that came back are no longer on their way.
-  sending = sending.filter((mine) => {
-    if (mine.from !== contact.value) return true;
-    const back = messages.find((m) => m.by === "contact" && m.text === mine.text && m.at > mine.at - 2000 && !recognised.has(m.id));
-    if (back) recognised.add(back.id);
-    return !back && Date.now() - mine.at < 20000;
-  });
-  const waiting = sending.filter((mine) => mine.from === contact.value);
-  const all = [...messages, ...waiting.map((mine) => ({ by: "contact", text: mine.text, at: mine.at, pending: true }))];
-  const low = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 80;
-  if (show(chat, all, () => all.map(bubble)) && low) chat.scrollTop = chat.scrollHeight;
-}
+for (const button of document.querySelectorAll(".tabs button")) button.addEventListener("click", () => tab(button.dataset.tab));
 
-const IDEAS = ["what are your hours?", "how much is a loaf?", "order 2 loaves", "this is terrible service"];
-at("ideas").replaceChildren(...IDEAS.map((text) => el("button", { type: "button", class: "chip", on: { click: () => say(text) } }, text)));
+function down(host) {
+  const notice = at("down");
+  notice.hidden = host.state === "up";
+  notice.textContent = host.words;
+  document.body.dataset.host = host.state;
+}
 
 async function look() {
-  const of = contact.value;
-  const [talks, kept, aside] = await Promise.all([ask("/api/v1/conversations?limit=50"), ask("/api/v1/books"), ask("/api/v1/parked")]);
-  books(at("books"), kept);
-  parked(at("parked"), aside);
-  const talk = talks.find((row) => row.contact === name());
-  const [messages, list] = talk
-    ? await Promise.all([
-        ask(`/api/v1/conversations/${encodeURIComponent(talk.id)}/messages?limit=100`),
-        ask(`/api/v1/runs?limit=20&conversation=${encodeURIComponent(talk.id)}`),
-      ])
-    : [[], []];
-  if (of !== contact.value) return;
-  draw(messages);
+  const state = await ask("/demo/state");
+  down(state.host);
+  acts.draw(state.acts);
+  const lines = await Promise.all(phones.map((phone) => ask(`/demo/${phone.word}/messages?contact=${encodeURIComponent(phone.contact.value)}`)));
+  let talks;
+  try {
+    const [rows, kept] = await Promise.all([ask("/api/v1/conversations?limit=100"), ask("/api/v1/books")]);
+    ledger(at("ledger"), kept);
+    talks = phones.map((phone) => rows.find((row) => row.channel === phone.channel && row.peer === phone.contact.value));
+  } catch (error) {
+    // The phones do not need the host: what is written meanwhile shows, and waits.
+    phones.forEach((phone, n) => phone.draw(lines[n], null));
+    throw error;
+  }
+  const kept = await Promise.all(talks.map((talk) => talk ? ask(`/api/v1/conversations/${encodeURIComponent(talk.id)}/messages?limit=200`) : []));
+  phones.forEach((phone, n) => phone.draw(lines[n], kept[n]));
+  const talk = talks[phones.indexOf(chosen)];
+  const list = talk ? await ask(`/api/v1/runs?limit=20&conversation=${encodeURIComponent(talk.id)}`) : [];
   // A new message: look at what it does, whatever was chosen before.
   const newest = list.length ? list[0].event : "";
   if (newest !== seen) runs.follow();
@@ -88,45 +84,5 @@ async function look() {
   await runs.draw(list);
 }
 
-async function say(text) {
-  const words = text.trim();
-  if (!words) return;
-  const mine = { from: contact.value, text: words, at: Date.now() };
-  sending.push(mine);
-  const trouble = at("trouble");
-  trouble.hidden = true;
-  hurry();
-  try {
-    const answer = await ask("/demo/say", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ from: mine.from, name: name(), text: words }),
-    });
-    if (answer.status >= 300) throw new Error(`the host answered the webhook with ${answer.status}`);
-  } catch (error) {
-    sending = sending.filter((other) => other !== mine);
-    trouble.textContent = `Not sent: ${error.message}`;
-    trouble.hidden = false;
-  }
-  hurry();
-}
-
-function number() {
-  at("number").textContent = `+${contact.value}`;
-}
-
-at("say").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const field = at("text");
-  say(field.value);
-  field.value = "";
-  field.focus();
-});
-contact.addEventListener("change", () => {
-  number();
-  seen = "";
-  runs.follow();
-  hurry();
-});
-number();
-const hurry = every(look, at("health"));
+hurry = every(look, at("health"));
+if (chosen) choose(chosen);

@@ -1,4 +1,4 @@
-// What both pages share. Everything shown is made of elements and text nodes: words of contacts never become markup.
+// What the pages share. Everything shown is made of elements and text nodes: words of contacts never become markup.
 
 /** An element with a class, attributes and children; text becomes a text node. */
 export function el(tag, options = {}, ...children) {
@@ -8,7 +8,7 @@ export function el(tag, options = {}, ...children) {
     if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(2)) {
     if (child === undefined || child === null || child === false) continue;
     node.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
@@ -22,16 +22,26 @@ export function show(place, key, children) {
   const said = JSON.stringify(key);
   if (shown.get(place) === said) return false;
   shown.set(place, said);
-  place.replaceChildren(...[children()].flat());
+  place.replaceChildren(...[children()].flat(2).filter((child) => child instanceof Node || typeof child === "string"));
   return true;
 }
 
-/** Asks the API; an error carries the problem's own sentence. */
-export async function ask(path, options) {
-  const response = await fetch(path, options);
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.detail || `the host answered ${response.status}`);
-  return body;
+/** Asks a server of ours; an error carries the problem's own sentence and code. */
+export async function ask(path, body) {
+  const options = body === undefined ? {} : {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  };
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw Object.assign(new Error("the server does not answer: is it still running?"), { code: "page.unreachable" });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw Object.assign(new Error(answer.detail || `the server answered ${response.status}`), { code: answer.code || "" });
+  }
+  return answer;
 }
 
 export function clock(ms) {
@@ -51,35 +61,6 @@ export function badge(state) {
   return el("span", { class: `badge ${tone(state)}` }, state);
 }
 
-/** Counts by state, one row for each kind, and whether they balance. */
-export function books(place, kept) {
-  show(place, kept, () => {
-    const rows = ["webhooks", "events", "runs", "sends"].map((kind) => {
-      const states = Object.entries(kept[kind] || {}).filter(([, count]) => count > 0);
-      const counts = states.map(([state, count]) => el("span", { class: `badge ${tone(state)}` }, `${count} ${state}`));
-      return el("tr", {}, el("th", { scope: "row" }, kind), el("td", {}, counts.length ? counts : el("span", { class: "quiet" }, "none")));
-    });
-    const wrong = kept.unexplained || [];
-    const open = (kept.open || []).length;
-    const line = wrong.length
-      ? el("p", { class: "trouble" }, `${wrong.length} unexplained: ${wrong.slice(0, 5).join("; ")}`)
-      : el("p", { class: "verdict" }, open ? `Balanced. ${open} still open, each with its reason.` : "Balanced. Nothing is open.");
-    return [el("table", { class: "books" }, el("tbody", {}, rows)), line];
-  });
-}
-
-/** What is parked, newest first, each with its reason. */
-export function parked(place, items) {
-  show(place, items, () => {
-    if (!items.length) return el("p", { class: "empty" }, "Nothing is parked.");
-    const listed = items.slice(0, 8).map((item) =>
-      el("li", {}, el("span", { class: "badge bad" }, item.kind), " ", el("code", {}, item.code), item.reason ? ` ${item.reason.message}` : "", " ",
-        el("span", { class: "quiet" }, clock(item.at))));
-    const more = items.length - listed.length;
-    return [el("ul", { class: "plain" }, listed), more > 0 && el("p", { class: "quiet" }, `and ${more} more`)].filter(Boolean);
-  });
-}
-
 /** Calls `look` again and again: often after `hurry()`, rarely otherwise, never while the page is hidden. */
 export function every(look, health) {
   let soon = 0;
@@ -94,20 +75,21 @@ export function every(look, health) {
         await look();
         health.textContent = "live";
         health.className = "badge good";
+        health.title = "";
       } catch (error) {
-        health.textContent = "no answer";
+        health.textContent = error.code === "demo.host_down" ? "host is down" : "no answer";
         health.className = "badge bad";
         health.title = error.message;
       }
     }
     looking = false;
     soon = Math.max(0, soon - 1);
-    timer = setTimeout(turn, soon ? 250 : 1500);
+    timer = setTimeout(turn, soon ? 200 : 1200);
   }
   document.addEventListener("visibilitychange", turn);
   turn();
   return function hurry() {
-    soon = 24;
+    soon = 30;
     turn();
   };
 }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Room;
-use super::problem::Problem;
 use crate::ports::Question;
+use crate::problem::Problem;
 
 type Answer = Result<Json<Value>, Problem>;
 type Asked = State<Arc<Room>>;

@@ -1,41 +1,27 @@
-//! The private port: API, page, health and metrics, for the operator alone.
+//! The private port: API, the operator's pages, health and metrics, for the operator alone.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::middleware::from_fn_with_state;
-use axum::response::{Html, Response};
-use axum::routing::{get, post};
+use axum::response::Html;
+use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::listen::{self, Patience};
 use crate::ports::House;
-use crate::{meters, pages};
+use crate::problem::Problem;
+use crate::{guard, listen, meters, pages};
 
 mod api;
-mod demo;
-mod guard;
-mod problem;
-
-pub use demo::DemoLink;
-use problem::Problem;
-
-/// Connections at once: an operator's browser, a scraper, a few scripts.
-const CONNECTIONS: u32 = 256;
 
 /// What the private port shows besides the API.
 pub struct PrivateConfig {
-    /// With an emulated provider, `/` is the page that plays a contact.
-    pub demo: Option<DemoLink>,
     /// From [`install_metrics`](crate::install_metrics).
     pub metrics: PrometheusHandle,
 }
@@ -44,8 +30,6 @@ pub struct PrivateConfig {
 struct Room {
     house: Arc<dyn House>,
     metrics: PrometheusHandle,
-    emulator: Option<demo::Emulator>,
-    own: SocketAddr,
 }
 
 /// Serves the operator until `closing` turns true; returns when the last request is answered.
@@ -56,45 +40,28 @@ pub async fn serve_private<H: House>(
     closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let own = listener.local_addr()?;
-    let emulator = config.demo.as_ref().map(demo::Emulator::new);
-    let room = Arc::new(Room { house, metrics: config.metrics.clone(), emulator, own });
-    let service = TowerToHyperService::new(router(&room));
+    let room = Arc::new(Room { house, metrics: config.metrics.clone() });
+    let router = router(&room).layer(from_fn_with_state(own, guard::around));
     let folding = tokio::spawn(meters::fold(config.metrics));
-    let served = listen::serve(listener, Patience::with(CONNECTIONS), closing, move |request| {
-        let answer = service.call(request);
-        async move {
-            match answer.await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        }
-    })
-    .await;
+    let served = listen::serve_router(listener, router, closing).await;
     folding.abort();
     served
 }
 
 /// All routes of the private port.
 fn router(room: &Arc<Room>) -> Router {
-    let mut router = Router::new()
-        .route("/", get(page))
-        .route("/assets/{name}", get(asset))
+    Router::new()
+        .route("/", get(status))
+        .merge(pages::router(pages::Place::Host))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(numbers))
-        .merge(api::router());
-    if room.emulator.is_some() {
-        router = router.route("/demo/say", post(demo::say));
-    }
-    router.layer(from_fn_with_state(Arc::clone(room), guard::around)).with_state(Arc::clone(room))
+        .merge(api::router())
+        .with_state(Arc::clone(room))
 }
 
-async fn page(State(room): State<Arc<Room>>) -> Html<&'static str> {
-    Html(if room.emulator.is_some() { pages::DEMO } else { pages::STATUS })
-}
-
-async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
-    pages::asset(&name).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))
+async fn status() -> Result<Html<String>, Problem> {
+    pages::status(pages::Place::Host)
 }
 
 async fn ready(State(room): State<Arc<Room>>) -> Result<&'static str, Problem> {

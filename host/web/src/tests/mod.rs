@@ -1,6 +1,7 @@
 //! Both ports over real sockets, with a house of a few lines behind them and a client that writes bytes: only so can a test
 //! be slow, break off, or send what no client library would.
 
+mod demo;
 mod private;
 mod public;
 

@@ -1,14 +1,13 @@
-//! The private port: the API's questions, its problems, the pages, the demo's way to the emulator, and who is refused.
+//! The private port: the API's questions, its problems, the pages, and who is refused.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Fake, fake, get, raw, send};
-use crate::{DemoLink, PrivateConfig, Question, install_metrics, serve_private};
+use crate::{PrivateConfig, Question, install_metrics, serve_private};
 
 struct Port {
     address: String,
@@ -16,41 +15,19 @@ struct Port {
     _close: watch::Sender<bool>,
 }
 
-async fn port(emulator: Option<String>) -> Port {
+async fn port() -> Port {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (close, closing) = watch::channel(false);
     let house = fake();
-    let config = PrivateConfig { demo: emulator.map(|emulator| DemoLink { emulator }), metrics: install_metrics().unwrap() };
+    let config = PrivateConfig { metrics: install_metrics().unwrap() };
     tokio::spawn(serve_private(listener, Arc::clone(&house), config, closing));
     Port { address, house, _close: close }
 }
 
-/// An emulator's door: takes one request a connection, answers with `status`, keeps what came.
-async fn emulator(status: u16) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&seen);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
-            while !String::from_utf8_lossy(&bytes).ends_with('}') {
-                let n = stream.read(&mut part).await.unwrap();
-                bytes.extend_from_slice(&part[..n]);
-            }
-            kept.lock().unwrap().push(String::from_utf8_lossy(&bytes).into_owned());
-            let body = r#"{"id":"wamid.1","status":200}"#;
-            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
-    (url, seen)
-}
-
 #[tokio::test]
 async fn every_address_of_the_api_asks_its_question() {
-    let port = port(None).await;
+    let port = port().await;
     let cases = [
         ("/api/v1/runs", Question::Runs { conversation: None, limit: 50 }),
         ("/api/v1/runs?limit=7&conversation=12", Question::Runs { conversation: Some("12".into()), limit: 7 }),
@@ -71,7 +48,7 @@ async fn every_address_of_the_api_asks_its_question() {
 
 #[tokio::test]
 async fn errors_are_problem_documents_that_give_nothing_away() {
-    let port = port(None).await;
+    let port = port().await;
     let cases = [
         ("/api/v1/runs/none", 404, "id.unknown"),
         ("/api/v1/runs/odd", 400, "id.invalid"),
@@ -99,7 +76,7 @@ async fn errors_are_problem_documents_that_give_nothing_away() {
 
 #[tokio::test]
 async fn the_port_answers_to_its_own_address_only() {
-    let port = port(None).await;
+    let port = port().await;
     let p = port.address.rsplit(':').next().unwrap().to_owned();
     for host in [format!("localhost:{p}"), format!("127.0.0.1:{p}"), format!("[::1]:{p}"), "localhost".into()] {
         assert_eq!(send(&port.address, "GET", "/api/v1/books", &[("host", &host)], "").await.status, 200, "{host}");
@@ -121,81 +98,27 @@ async fn the_port_answers_to_its_own_address_only() {
 
 #[tokio::test]
 async fn the_pages_are_served_under_a_policy() {
-    for (emulator, title) in
-        [(None, "<title>Pointsman</title>"), (Some("http://127.0.0.1:9".to_owned()), "<title>Pointsman demo</title>")]
-    {
-        let port = port(emulator).await;
-        let page = get(&port.address, "/").await;
-        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-        assert!(page.body.contains(title), "{}", page.body);
+    let port = port().await;
+    for (path, title) in [("/", "Status"), ("/runs", "Runs"), ("/conversations", "Conversations")] {
+        let page = get(&port.address, path).await;
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{path}");
+        assert!(page.body.contains(&format!("<title>{title} · Pointsman</title>")), "{}", page.body);
         assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'self';"));
         assert_eq!((page.header("x-content-type-options"), page.header("x-frame-options")), (Some("nosniff"), Some("DENY")));
-        for (name, kind, text) in crate::pages::ASSETS {
-            let asset = get(&port.address, &format!("/assets/{name}")).await;
-            assert_eq!((asset.status, asset.header("content-type"), asset.body.as_str()), (200, Some(kind), text));
-        }
     }
-}
-
-#[tokio::test]
-async fn what_is_typed_goes_to_the_emulator_and_nowhere_else() {
-    let (url, seen) = emulator(200).await;
-    let port = port(Some(url)).await;
-    let say = r#"{"from":"15550100001","name":"Ana","text":"<img src=x onerror=alert(1)> \"hi\" ü"}"#;
-    let origin = format!("http://{}", port.address);
-    let ours = [("content-type", "application/json"), ("origin", origin.as_str()), ("sec-fetch-site", "same-origin")];
-    let reply = send(&port.address, "POST", "/demo/say", &ours, say).await;
-    assert_eq!((reply.status, reply.json()["id"].as_str()), (200, Some("wamid.1")), "{}", reply.body);
-    let got = seen.lock().unwrap().remove(0);
-    assert!(got.starts_with("POST /_emulator/say HTTP/1.1"), "{got}");
-    assert_eq!(
-        serde_json::from_str::<Value>(got.split("\r\n\r\n").nth(1).unwrap()).unwrap(),
-        serde_json::from_str::<Value>(say).unwrap()
-    );
-    assert!(port.house.received.lock().unwrap().is_empty(), "the page has no way into the house");
-
-    let foreign: [&[(&str, &str)]; 3] = [
-        &[("content-type", "application/json"), ("origin", "http://evil.example")],
-        &[("content-type", "application/json"), ("sec-fetch-site", "cross-site")],
-        &[("content-type", "text/plain")],
-    ];
-    for (headers, status) in foreign.into_iter().zip([403, 403, 415]) {
-        assert_eq!(send(&port.address, "POST", "/demo/say", headers, say).await.status, status, "{headers:?}");
+    for (name, kind, text) in crate::pages::ASSETS {
+        let asset = get(&port.address, &format!("/assets/{name}")).await;
+        assert_eq!((asset.status, asset.header("content-type"), asset.body.as_str()), (200, Some(kind), text));
     }
-    let long = format!(r#"{{"from":"15550100001","name":"Ana","text":"{}"}}"#, "a".repeat(4_097));
-    let huge = format!(r#"{{"from":"15550100001","name":"Ana","text":"{}"}}"#, "a".repeat(40_000));
-    let bad = [
-        ("{}", 400),
-        (r#"{"from":"15550100001","name":"Ana","text":"  "}"#, 400),
-        (r#"{"from":"../admin","name":"Ana","text":"hi"}"#, 400),
-        (r#"{"from":"15550100001","name":"","text":"hi"}"#, 400),
-        (r#"{"from":"15550100001","name":"Ana","text":"hi","to":"x"}"#, 400),
-        (long.as_str(), 400),
-        (huge.as_str(), 413),
-    ];
-    for (body, status) in bad {
-        assert_eq!(send(&port.address, "POST", "/demo/say", &[("content-type", "application/json")], body).await.status, status);
-    }
-    assert!(seen.lock().unwrap().is_empty(), "what is refused reaches nobody");
-}
-
-#[tokio::test]
-async fn without_an_emulator_there_is_nothing_to_say_to() {
     let json = [("content-type", "application/json")];
-    let say = r#"{"from":"15550100001","name":"Ana","text":"hi"}"#;
-    let plain = port(None).await;
-    assert_eq!(send(&plain.address, "POST", "/demo/say", &json, say).await.status, 404);
-    let (url, _) = emulator(502).await;
-    for gone in [url, "http://127.0.0.1:1".to_owned()] {
-        let port = port(Some(gone)).await;
-        let reply = send(&port.address, "POST", "/demo/say", &json, say).await;
-        assert_eq!((reply.status, reply.json()["code"].as_str()), (502, Some("demo.emulator_unreachable")));
+    for path in ["/demo/state", "/demo/act", "/demo/whatsapp/say"] {
+        assert_eq!(send(&port.address, "POST", path, &json, "{}").await.status, 404, "a host has nothing of the demo: {path}");
     }
 }
 
 #[tokio::test]
 async fn health_readiness_and_numbers() {
-    let port = port(None).await;
+    let port = port().await;
     assert_eq!(get(&port.address, "/healthz").await.body, "ok\n");
     assert_eq!(get(&port.address, "/readyz").await.status, 200);
     *port.house.sick.lock().unwrap() = true;

@@ -2,7 +2,12 @@
 //! notice.
 
 mod channels;
+mod connect;
 pub mod conversation;
 mod intake;
 mod outbox;
+mod parked;
+mod shipped;
+mod try_plugin;
+mod why;
 mod workflows;

@@ -62,26 +62,6 @@ async fn check_tells_each_mistake_with_file_line_and_column() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shipped_workflows_are_in_order() {
-    let site = Site::new(&[]).await;
-    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("workflows");
-    let told = site.done(&["check", &shipped.to_string_lossy()]);
-    assert_eq!(told["errors"], 0, "{told}");
-    assert_eq!(told["workflows"].as_array().unwrap().len(), 3);
-    site.done(&["publish", &shipped.to_string_lossy()]);
-    let host = site.host().await;
-    for text in ["When are you open?", "order 2 loaves and 1 cake, please", "this was terrible"] {
-        site.emulator.say(ANA, "Ana", text).await.unwrap();
-    }
-    site.taken(3).await;
-    let said = site.emulator.said_to(ANA);
-    assert!(said[0].contains("9 to 18"), "{said:?}");
-    assert!(said[1].contains("2 loaves, 1 cake") && said[1].contains("32.40"), "{said:?}");
-    assert!(said[2].contains("within the hour"), "{said:?}");
-    host.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_workflow_does_not_stop_the_others() {
     let site = Site::new(&[]).await;
     site.write_workflow(SHOP.0, SHOP.1, SHOP.2);

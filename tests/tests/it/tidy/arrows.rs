@@ -38,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// A heavy library and the only crates of the house that may name it.
-const OWNERS: [(&str, &[&str]); 9] = [
+const OWNERS: [(&str, &[&str]); 10] = [
     ("sqlx", &["host/store"]),
     ("aes-gcm", &["host/vault"]),
     ("reqwest", &["host/broker"]),
@@ -47,6 +47,7 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("wasmparser", &["host/sandbox"]),
     ("rhai", &["host/script"]),
     ("axum", &["host/web", "host/emulator"]),
+    ("askama", &["host/web"]),
     ("granit-parser", &["host/core"]),
 ];
 

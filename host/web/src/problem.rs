@@ -8,23 +8,23 @@ use serde_json::json;
 
 use crate::ports::Trouble;
 
-pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An error as the asker sees it.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     code: String,
     detail: String,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { status, code: code.into(), detail: detail.into() }
     }
 
     /// For an answer that has nothing but a status.
-    pub(super) fn of(status: StatusCode) -> Self {
+    pub(crate) fn of(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => ("http.not_found", "nothing has this address"),
             StatusCode::METHOD_NOT_ALLOWED => {

@@ -1,9 +1,8 @@
-//! Who may ask the private port. It has no login: being on the machine is the right. The attacks that stop here are those of
+//! Who may ask a port with pages. It has no login: being on the machine is the right. The attacks that stop here are those of
 //! a foreign web page in the operator's own browser: DNS rebinding (the page's name suddenly means 127.0.0.1, so it would be
 //! "same origin"; the Host header tells) and cross-site requests that change something (Origin and Sec-Fetch-Site tell).
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -15,8 +14,7 @@ use http::header::{
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::Room;
-use super::problem::{MEDIA_TYPE, Problem};
+use crate::problem::{MEDIA_TYPE, Problem};
 
 /// What browsers must keep to with every answer of this port.
 const DRESS: [(HeaderName, &str); 7] = [
@@ -33,8 +31,8 @@ const DRESS: [(HeaderName, &str); 7] = [
 ];
 
 /// Stands around every route.
-pub(super) async fn around(State(room): State<Arc<Room>>, request: Request, next: Next) -> Response {
-    let mut response = match check(room.own, &request) {
+pub(crate) async fn around(State(own): State<SocketAddr>, request: Request, next: Next) -> Response {
+    let mut response = match check(own, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };

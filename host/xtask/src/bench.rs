@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: measures what the box and a whole message cost on this machine. Never part of the tests: a time is no
+//! promise.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::house::{self, cargo, must};
+
+/// The measurements: `tests/benches/<name>.rs`.
+const ALL: [&str; 2] = ["sandbox", "message"];
+
+/// One selection for building and running, so that dependencies are compiled once.
+const PACKAGES: [&str; 4] = ["--package", "pointsman", "--package", "pointsman-tests"];
+
+/// Runs the named measurements, or all; further arguments go to criterion (`--quick`, a filter).
+pub fn run(args: &[String]) -> Result<ExitCode> {
+    let (named, rest): (Vec<&String>, Vec<&String>) = args.iter().partition(|arg| ALL.contains(&arg.as_str()));
+    let benches = || ALL.iter().flat_map(|name| ["--bench", name]);
+    // The measured site is made by the real command line, so the binary belongs to it.
+    must(cargo().args(["build", "--release", "--bins"]).args(PACKAGES).args(benches()), "building a release")?;
+    let wanted = ALL.iter().filter(|name| named.is_empty() || named.iter().any(|given| given == *name));
+    let mut command = cargo();
+    command.arg("bench").args(PACKAGES).args(wanted.flat_map(|name| ["--bench", name])).arg("--").args(rest);
+    Ok(house::exit_code(command.status()?))
+}
