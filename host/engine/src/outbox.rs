@@ -159,6 +159,11 @@ impl Engine {
                 let Ok(slot) = self.outbox.slots.acquire().await else { return false };
                 let outcome = self.attempt(&channel, send).await;
                 drop(slot);
+                // Known now, on disk in a moment: the note is for a kill in between.
+                let _note = match &outcome {
+                    Attempt::Taken(ids) => self.store.note_taken(send, ids).await.ok(),
+                    _ => None,
+                };
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
                 let next = outbox::after_attempt(outcome, send.attempt, now, &channel.rules, self.spread(send.id));
@@ -286,19 +291,27 @@ impl Engine {
         (mixed >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Takes up every send that is not finished: what was in flight when the process ended is `unknown`.
+    /// Takes up every send that is not finished: what was in flight when the process ended is `unknown`, unless it was noted
+    /// that the provider took it.
     pub(crate) async fn take_up_sends(&self) -> Result<usize, pointsman_store::StoreError> {
         let open = self.store.open_sends().await?;
         let count = open.len();
+        let mut unfinished = Vec::with_capacity(count);
         for mut send in open {
             if send.state == SendState::Sending {
+                if let Some(ids) = self.store.was_taken(&send).await? {
+                    self.write(&mut send, SendState::Sent, Some(ids), None).await;
+                    continue;
+                }
                 let rules = self.catalog.channel(send.channel).map_or_else(Rules::default, |channel| channel.rules);
                 send.due = self.clock.now() + rules.settle_after;
                 let reason = Failure::new(Class::Transient, "send.unknown", "the host ended between intent and answer");
                 self.write(&mut send, SendState::Unknown, None, Some(reason)).await;
             }
-            self.dispatch(send);
+            unfinished.push(send);
         }
+        // Only now: what leaves takes the places of the old notes.
+        unfinished.into_iter().for_each(|send| self.dispatch(send));
         Ok(count)
     }
 }

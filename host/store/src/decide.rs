@@ -30,6 +30,9 @@ impl Store {
             // The event is open, and its waiting run explains it: in the same commit, or a crash between would run it again.
             op.rows.push(Row::once(Sheet::EventRouted, domain::EVENT, open.event.0, row![ws, open.event]));
         }
+        if let Some((event, webhook, end)) = &decide.answer {
+            end_event(&mut op, ws, *event, *webhook, end);
+        }
         for run in &decide.runs {
             let sealer = self.sealer(ws, to, run.id).await?;
             self.write_run(&mut op, ws, to, &sealer, run)?;

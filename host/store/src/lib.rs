@@ -12,6 +12,7 @@
 //! decide        decide(Decide)                receipt(ws, event, webhook, EventEnd, Option<SendUpdate>)
 //! send          update_send(SendUpdate)       find_send(ws, channel, key, provider_id) -> Option<SendRow>
 //!               open_sends() due_sends(now, limit) send(ws, id) sends_of_run(ws, run) parked_sends...
+//!               note_taken(&SendRow, ids) -> Note      was_taken(&SendRow) -> Option<ids>     // across a kill
 //! event         open_events(after, limit) -> [KeptEvent]                           event(ws, id) -> Option<KeptEvent>
 //! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
 //! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
@@ -88,6 +89,7 @@ mod run;
 mod send;
 mod sheet;
 mod state;
+mod taken;
 mod timeline;
 mod types;
 mod webhook;
@@ -109,6 +111,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 pub use connect::{DISCONNECTED, Disconnected, disconnected};
 pub use park::{Acted, DROPPED, ItemKind, RETRIED, Wish};
+pub use taken::Note;
 pub use types::*;
 pub use why::*;
 
@@ -127,6 +130,7 @@ pub struct Inner {
     clock: Arc<dyn Clock>,
     ids: Arc<IdMaker>,
     audit_heads: audit::Heads,
+    notes: taken::Notes,
     keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
     key_keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,

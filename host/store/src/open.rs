@@ -16,6 +16,7 @@ use crate::fault::meaning;
 use crate::keys::Keys;
 use crate::op::Op;
 use crate::sheet::row;
+use crate::taken::Notes;
 use crate::types::{Result, Stats, StoreConfig, StoreError};
 use crate::webhook::SPAN;
 use crate::writer::Writer;
@@ -63,6 +64,7 @@ impl Store {
             index,
             clock,
             ids,
+            notes: Notes::open(&config.data),
             audit_heads: tokio::sync::Mutex::default(),
             keeper: tokio::sync::Mutex::new(Some(keeper)),
             key_keeper: tokio::sync::Mutex::new(Some(key_keeper)),

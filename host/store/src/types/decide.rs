@@ -23,6 +23,8 @@ pub struct Decide {
     pub workspace: WorkspaceId,
     /// The event that ends with this, its webhook, and how.
     pub event: Option<(Id, Id, EventEnd)>,
+    /// Another that ends with it: the answer that a run of the first waited for.
+    pub answer: Option<(Id, Id, EventEnd)>,
     /// The conversation whose key seals what follows. Runs without one are sealed with the key of their day.
     pub conversation: Option<Arc<ConversationRef>>,
     /// Runs that began or went on.
@@ -123,6 +125,19 @@ pub struct ConversationBody {
     /// Whether workflows keep quiet here.
     #[serde(default)]
     pub silenced: bool,
+    /// Runs that wait for something that the contact says or does, oldest first. It stands here, so that a message finds them
+    /// without a search, and a run that waits takes no memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Waits>,
+}
+
+/// A run that waits in its conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// The run.
+    pub run: Id,
+    /// `ask`, or `wait` for an event.
+    pub kind: String,
 }
 
 /// What is known of a contact. Sealed with the contact's key.

@@ -105,16 +105,27 @@ async fn between_intent_and_request_is_unknown_and_is_sent_after_the_time_to_set
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_provider_took_before_the_host_died_is_settled_by_its_status_and_not_sent_again() {
-    for point in ["send.answered", "outcome.before"] {
-        let (_, site, process) = die_at(point, WhatsappConfig::default()).await;
-        let sent = site.taken(1).await.remove(0);
-        // The status reaches the host that was started again.
-        let status = site.emulator.status(sent.id.as_deref().unwrap(), ANA, "delivered", sent.key.as_deref()).await.unwrap();
-        assert_eq!(status, 200);
-        let books = settled(&site, process, Duration::from_secs(5)).await;
-        assert_eq!(books["sends"]["delivered"], 1, "{point}: {books}");
-        assert_eq!(site.emulator.calls().len(), 1, "{point}: sent once");
-    }
+    let (_, site, process) = die_at("send.answered", WhatsappConfig::default()).await;
+    let sent = site.taken(1).await.remove(0);
+    // The status reaches the host that was started again.
+    let status = site.emulator.status(sent.id.as_deref().unwrap(), ANA, "delivered", sent.key.as_deref()).await.unwrap();
+    assert_eq!(status, 200);
+    let books = settled(&site, process, Duration::from_secs(5)).await;
+    assert_eq!(books["sends"]["delivered"], 1, "{books}");
+    assert_eq!(site.emulator.calls().len(), 1, "sent once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_known_to_be_taken_when_the_host_died_is_sent_without_a_word_of_the_provider() {
+    let (_, site, process) = die_at("outcome.before", WhatsappConfig::default()).await;
+    let sent = site.taken(1).await.remove(0);
+    let books = settled(&site, process, Duration::from_secs(5)).await;
+    assert_eq!((&books["sends"]["sent"], site.emulator.calls().len()), (&1.into(), 1), "{books}");
+    // Under the provider's id: a status without our key finds it.
+    let process = site.serve(&[]);
+    assert_eq!(site.emulator.status(sent.id.as_deref().unwrap(), ANA, "read", None).await.unwrap(), 200);
+    let books = settled(&site, process, Duration::from_secs(5)).await;
+    assert_eq!(books["sends"]["read"], 1, "{books}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
