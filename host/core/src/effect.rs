@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::event::{Message, Template};
@@ -37,6 +38,13 @@ pub enum Effect {
     Note(String),
     /// Hands the conversation to `team/NAME` or `agent/NAME`.
     Assign(String),
+    /// Hands the conversation to people: the bot is silent in it until it is handed back.
+    Handoff {
+        /// `team/NAME` or `agent/NAME`; absent: whoever takes it.
+        to: Option<String>,
+        /// What they should know.
+        note: Option<String>,
+    },
     /// Sets an attribute of the contact.
     Set {
         /// The attribute.
@@ -69,6 +77,33 @@ impl Effect {
     #[must_use]
     pub fn leaves(&self) -> bool {
         matches!(self, Self::Reply(_) | Self::Template(_))
+    }
+
+    /// Its word, as in workflows.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Reply(_) => "reply",
+            Self::Template(_) => "template",
+            Self::Draft(_) => "draft",
+            Self::Tag(_) => "tag",
+            Self::Untag(_) => "untag",
+            Self::Note(_) => "note",
+            Self::Assign(_) => "assign",
+            Self::Handoff { .. } => "handoff",
+            Self::Set { .. } => "set",
+            Self::Emit { .. } => "emit",
+            Self::State { .. } => "state",
+        }
+    }
+
+    /// Its word and a hash of all that it says: equal for equal wishes. By this a later leg of a step is held against what
+    /// was taken of the earlier ones; it can be shown, for it tells nothing of what was said.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let digest = Sha256::digest(&json);
+        format!("{}:{}", self.word(), hex::encode(digest.get(..12).unwrap_or_default()))
     }
 }
 

@@ -10,7 +10,9 @@ use crate::clock::Instant;
 use crate::effect::Decided;
 use crate::failure::Failure;
 use crate::id::Id;
-use crate::ports::Usage;
+use crate::mark::Marked;
+use crate::ports::{Refusal, Usage};
+use crate::wait::{Wake, Want};
 
 /// The version of the stored form.
 pub const FORMAT: u8 = 1;
@@ -84,6 +86,43 @@ pub enum Entry {
         marked: bool,
         /// When it was recorded.
         at: Instant,
+        /// What was asked for failed; then `result` is nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Failure>,
+        /// What a step that a script called wants done.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        effects: Vec<Decided>,
+        /// What that step used of its limits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// When it ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<Instant>,
+    },
+    /// A step came to a wait, or to a call that is answered at once: what it did on the way there, since the entry of the same
+    /// kind before. A later leg of the step does the same again, and it is dropped.
+    Leg {
+        /// The step's path.
+        path: String,
+        /// 1 at first.
+        attempt: u32,
+        /// What it wants done; of this leg alone.
+        effects: Vec<Decided>,
+        /// What it read; of this leg alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reads: Vec<Read>,
+        /// Its input, with the first leg: later ones get the same, whatever became of the world.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Marked<Value>>,
+    },
+    /// An `each` began.
+    Each {
+        /// Where.
+        path: String,
+        /// What it goes through.
+        items: Vec<Value>,
+        /// Whether words from outside are in them.
+        marked: bool,
     },
     /// The run waits.
     Waiting {
@@ -95,6 +134,19 @@ pub enum Entry {
         key: String,
         /// When it wakes at the latest.
         until: Option<Instant>,
+        /// What it waits for beside that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        want: Option<Box<Want>>,
+        /// The call of a script, when one waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallMade>,
+    },
+    /// A person told the waiting run something. It is the run's next waking, when it still waits for what `key` names.
+    Told {
+        /// The key of the wait.
+        key: String,
+        /// What was said.
+        wake: Box<Wake>,
     },
     /// It goes on.
     Resumed {
@@ -119,6 +171,26 @@ pub enum Entry {
         /// Whether words from outside had a part in it.
         marked: bool,
     },
+}
+
+/// A call of a script that is not answered yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallMade {
+    /// Its number among the calls of the step, from 0.
+    pub n: u32,
+    /// `ask`, `sleep`, `step` ...
+    pub name: String,
+    /// The step's own hash of name and arguments.
+    pub arguments: String,
+}
+
+/// What a step read of the conversation, the state or another import of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Read {
+    /// Hash of what was asked.
+    pub call: String,
+    /// What it was told.
+    pub answer: Result<Value, Refusal>,
 }
 
 /// How a run stands.

@@ -2,7 +2,7 @@
 //! the same answer, which is what makes runs replayable and this crate testable without a host.
 //!
 //! A newcomer's map: [`event`] is what came in, [`workflow`] what the customer wrote, [`route`] which of them meet,
-//! [`run`] how a workflow proceeds, [`journal`] what is remembered of it, [`effect`] what it wants done, [`outbox`] how a
+//! [`run`] how a workflow proceeds, [`wait`] what it waits for, [`journal`] what is remembered of it, [`effect`] what it wants done, [`outbox`] how a
 //! send lives and dies, [`ports`] what the host must provide.
 
 pub mod clock;
@@ -20,4 +20,5 @@ pub mod ports;
 pub mod retry;
 pub mod route;
 pub mod run;
+pub mod wait;
 pub mod workflow;

@@ -12,6 +12,7 @@ use crate::effect::{Effect, Scope};
 use crate::event::{Event, Message, Person, Template};
 use crate::failure::{Failure, PluginFailure};
 use crate::id::WorkspaceId;
+use crate::journal::Read;
 use crate::mark::Marked;
 
 // ------------------------------------------------------------------------------------------------ expressions
@@ -84,6 +85,26 @@ pub struct StepCall {
     pub config: Value,
     /// The event that started the run.
     pub event: Option<Arc<Event>>,
+    /// The answers of its earlier legs, in the order of its calls; empty on the first.
+    pub journal: Vec<Answered>,
+    /// Fingerprints of the effects that were taken of its earlier legs ([`Effect::fingerprint`]): it makes them again, and
+    /// they are dropped.
+    pub taken: Vec<String>,
+    /// What its earlier legs read, in their order: it is told the same again.
+    pub reads: Vec<Read>,
+}
+
+/// An answered call of a step that waits, or of one of its own steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// `ask`, `sleep`, `step` ...
+    pub name: String,
+    /// The step's own hash of name and arguments.
+    pub fingerprint: String,
+    /// The answer; a step may catch a failure.
+    pub value: Result<Value, Failure>,
+    /// When it was recorded: from here on the step's `now`.
+    pub at: Instant,
 }
 
 /// What a step may read of the conversation that it runs in. Implemented by the engine for one conversation: there is no
@@ -99,7 +120,8 @@ pub trait StepHost: Send + Sync {
 }
 
 /// Why the host did not do it (WIT `refusal`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Not granted; the text names the grant that would allow it.
     Denied(String),
@@ -112,7 +134,7 @@ pub enum Refusal {
 }
 
 /// What a step may know of its conversation.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConversationInfo {
     /// Its id.
     pub id: String,
@@ -178,12 +200,14 @@ pub struct Usage {
 pub struct StepEnd {
     /// Its output, or why there is none. Limits, traps and the plugin's own failures all come here, coded.
     pub result: Result<Outcome, Failure>,
-    /// What it wants done, in order, state writes included; empty when it failed.
+    /// What it wants done beyond what earlier legs did, in order, state writes included; empty when it failed.
     pub effects: Vec<Effect>,
     /// Its log, kept even when it failed.
     pub log: Vec<LogLine>,
     /// What it used.
     pub usage: Usage,
+    /// What this leg read that no earlier one had; told only of a leg that ends with a wish.
+    pub reads: Vec<Read>,
 }
 
 /// What a step gave.

@@ -21,7 +21,7 @@ pub struct Route {
 }
 
 /// The kind that an event counts as. `Err` is the rule that says why it starts nothing.
-fn kind(event: &Event) -> Result<TriggerKind, &'static str> {
+pub(crate) fn kind(event: &Event) -> Result<TriggerKind, &'static str> {
     let kind = match &event.body {
         EventBody::Message(_) if event.trigger => TriggerKind::Message,
         EventBody::Interaction(_) if event.trigger => TriggerKind::Interaction,
@@ -41,7 +41,8 @@ fn kind(event: &Event) -> Result<TriggerKind, &'static str> {
     Ok(kind)
 }
 
-fn wants(trigger: &Trigger, kind: TriggerKind, channel: &str) -> bool {
+/// Whether a trigger listens for such facts on this channel.
+pub(crate) fn wants(trigger: &Trigger, kind: TriggerKind, channel: &str) -> bool {
     trigger.kind == kind && (trigger.channels.is_empty() || trigger.channels.iter().any(|c| c == channel))
 }
 

@@ -7,7 +7,7 @@ use pointsman_core::effect::{Decided, Effect};
 use pointsman_core::id::Id;
 use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Operation;
-use pointsman_store::{Decide, KeptEvent, NewNote, NewSend, SendRow, StateWrite};
+use pointsman_store::{Decide, KeptEvent, NewNote, NewSend, SendRow, StateWrite, Waits};
 
 use crate::Engine;
 use crate::step::View;
@@ -53,6 +53,17 @@ impl Carried {
                 Arc::make_mut(&mut view.conversation).assigned = Some(to.clone());
                 self.conversation_changed = true;
             }
+            Effect::Handoff { to, note } => {
+                let conversation = Arc::make_mut(&mut view.conversation);
+                conversation.silenced = true;
+                if to.is_some() {
+                    conversation.assigned.clone_from(to);
+                }
+                self.conversation_changed = true;
+                if let Some(text) = note {
+                    self.notes.push(NewNote { by: format!("run/{run}"), text: text.clone(), marked: decided.marked });
+                }
+            }
             Effect::Set { name, value } => {
                 let contact = Arc::make_mut(&mut view.contact);
                 if !contact.attributes.is_object() {
@@ -78,6 +89,22 @@ impl Carried {
                 tracing::error!(run = %run, step = %decided.path, "an effect that this version cannot carry out was decided");
             }
         }
+    }
+
+    /// Notes in the conversation that a run waits there for this, or, without one, that it does not.
+    pub(crate) fn waits(&mut self, run: Id, kind: Option<&str>, view: &mut View) {
+        let stands = view.conversation.waits.iter().position(|w| w.run == run);
+        match (stands, kind) {
+            (None, None) => return,
+            (Some(at), Some(kind)) if view.conversation.waits.get(at).is_some_and(|w| w.kind == kind) => return,
+            _ => {}
+        }
+        let waits = &mut Arc::make_mut(&mut view.conversation).waits;
+        waits.retain(|w| w.run != run);
+        waits.extend(kind.map(|kind| Waits { run, kind: kind.to_owned() }));
+        // Ids are in the order of time: the oldest run is asked first.
+        waits.sort_by_key(|w| w.run);
+        self.conversation_changed = true;
     }
 
     fn send(

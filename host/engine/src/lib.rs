@@ -6,6 +6,7 @@
 //! | [`intake`] | raw bytes -> 200: verify, normalize, **commit 1** |
 //! | [`channels`] | connected accounts: loaded, and asked through their plugins |
 //! | `line` | an event in its conversation's lane: route, run, **commit 2** |
+//! | `answers` | a run that waits gets what the contact says, or what a person told it |
 //! | `step` | what a step may read while it runs |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox`, `hands` | what leaves: attempt and outcome, **commit 3**; one task a send |
@@ -26,6 +27,7 @@ use pointsman_core::ports::{ChannelAdapter, Expressions, StepRunner};
 use pointsman_store::{KeptEvent, Store};
 use tokio::sync::Notify;
 
+mod answers;
 pub mod catalog;
 pub mod channels;
 mod effects;

@@ -12,10 +12,11 @@ use pointsman_core::id::Id;
 use pointsman_core::journal::RunState;
 use pointsman_core::ports::{Code, Names, Outcome, StepCall};
 use pointsman_core::route::route;
-use pointsman_core::run::{Action, Call, Ended, Machine, RunEnd, Started, Work, effects};
+use pointsman_core::run::{ASK, Action, Call, Ended, Machine, RunEnd, Started, Work, effects};
 use pointsman_core::workflow::Workflow;
 use pointsman_store::{Decide, EventEnd, EventState, KeptEvent, RETRIED, RunRow, RunWrite, SendRow, StoreError, disconnected};
 
+use crate::answers::{LOOK, TURN, another_asks, hears};
 use crate::catalog::Channel;
 use crate::effects::Carried;
 use crate::step::{Host, View};
@@ -77,6 +78,15 @@ impl Engine {
         if kept.event.account.as_deref().is_some_and(|account| account != channel.account.id) && kept.conversation.is_some() {
             return self.end(kept, EventEnd::by("other_account")).await;
         }
+        if let Some(conversation) = &kept.conversation {
+            let view = self.view(conversation, channel.word()).await?;
+            if !view.conversation.waits.is_empty() && self.answered(kept, &view, &channel).await? {
+                return Ok(());
+            }
+            if view.conversation.silenced {
+                return self.end(kept, EventEnd::by("handed_off")).await;
+            }
+        }
         let routes = self.catalog.routes(kept.workspace);
         let route = route(&routes.workflows, &kept.event, channel.word());
         let (Some(conversation), false) = (&kept.conversation, route.run.is_empty()) else {
@@ -95,7 +105,8 @@ impl Engine {
     async fn resume(&self, workspace: Id, run: Id) -> Result<(), StoreError> {
         let Some(row) = self.store.run(workspace, run).await? else { return Ok(()) };
         // Not yet: it went on and waits anew since this job was put into the lane.
-        if row.state != RunState::Waiting || row.until.is_none_or(|until| until > self.clock.now()) {
+        let turn = row.waiting.as_deref() == Some(TURN);
+        if row.state != RunState::Waiting || (!turn && row.until.is_none_or(|until| until > self.clock.now())) {
             return Ok(());
         }
         let Some(kept) = self.store.event(workspace, row.event).await? else { return Ok(()) };
@@ -111,7 +122,7 @@ impl Engine {
                 if row.waiting.as_deref() == Some(RETRIED) {
                     machine.retry("operator", self.clock.now());
                 } else {
-                    machine.resume("timeout", self.clock.now());
+                    self.wake(&mut machine, &row);
                 }
                 self.leg(machine, run, false, &mut leg).await;
             }
@@ -130,17 +141,11 @@ impl Engine {
                 });
             }
         }
-        // Other runs of the same event may still wait; the event ends with the last of them.
-        for other in self.store.runs_of_event(workspace, kept.id).await? {
-            if other.id != run {
-                leg.open |= matches!(other.state, RunState::Waiting | RunState::Queued | RunState::Running);
-                leg.failed |= other.state == RunState::Failed;
-            }
-        }
+        self.with_the_others(run, &mut leg).await?;
         self.commit(leg).await
     }
 
-    async fn rebuild(
+    pub(crate) async fn rebuild(
         &self,
         row: &RunRow,
         kept: &KeptEvent,
@@ -181,7 +186,7 @@ impl Engine {
     }
 
     /// Runs one leg: until the run ends or waits.
-    async fn leg(&self, mut machine: Machine, run: Id, first: bool, leg: &mut Leg<'_>) {
+    pub(crate) async fn leg(&self, mut machine: Machine, run: Id, first: bool, leg: &mut Leg<'_>) {
         let end = loop {
             match machine.next(&*self.expressions) {
                 Action::Call(call) => {
@@ -193,6 +198,24 @@ impl Engine {
         };
         let workflow = machine.workflow();
         let hash = workflow.content_hash().to_string();
+        if matches!(&end, RunEnd::Waiting { kind, .. } if **kind == *ASK) && another_asks(&leg.view, run) {
+            // As if this leg had not been: nothing of it has left, and it is played again when its turn comes.
+            leg.open = true;
+            leg.carried.waits(run, Some(TURN), &mut leg.view);
+            let entries = if first { machine.take_entries().into_iter().take(1).collect() } else { Vec::new() };
+            leg.runs.push(RunWrite {
+                id: run,
+                event: leg.kept.id,
+                workflow: hash,
+                state: RunState::Waiting,
+                until: Some(self.clock.now() + LOOK),
+                waiting: Some(TURN.to_owned()),
+                reason: None,
+                entries,
+                first,
+            });
+            return;
+        }
         let (state, until, waiting, reason) = match end {
             RunEnd::Done { .. } => (RunState::Done, None, None, None),
             RunEnd::Failed { path, error } => {
@@ -203,6 +226,7 @@ impl Engine {
             RunEnd::Cancelled => (RunState::Cancelled, None, None, None),
         };
         leg.open |= state == RunState::Waiting;
+        leg.carried.waits(run, waiting.as_deref().filter(|kind| hears(kind)), &mut leg.view);
         leg.failed |= state == RunState::Failed;
         let outcome = if state == RunState::Done {
             "done"
@@ -222,12 +246,13 @@ impl Engine {
 
     /// Runs one step in the box.
     async fn call(&self, run: Id, call: Call, leg: &Leg<'_>) -> Ended {
-        let Call { path, attempt, at, seed, timeout, work, marked: _ } = call;
-        let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage| Ended {
+        let Call { path, attempt, at, seed, timeout, work, marked: _, journal, taken, reads } = call;
+        let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage, reads| Ended {
             result,
             effects,
             saw_outside,
             usage,
+            reads,
             now: self.clock.now(),
             random: (seed >> 11) as f64 / (1u64 << 53) as f64,
         };
@@ -247,6 +272,9 @@ impl Engine {
             input,
             config: serde_json::Value::Object(serde_json::Map::new()),
             event: Some(Arc::clone(&leg.kept.event)),
+            journal,
+            taken,
+            reads,
         };
         let running = self.steps.run(step, Arc::clone(&host) as Arc<dyn pointsman_core::ports::StepHost>);
         let end = match timeout {
@@ -254,7 +282,7 @@ impl Engine {
                 Ok(end) => end,
                 Err(_elapsed) => {
                     let text = format!("the step's own timeout of {bound} ms is over; make it longer, or the step lighter");
-                    return ended(Err(Failure::limit("timeout", text)), Vec::new(), false, None);
+                    return ended(Err(Failure::limit("timeout", text)), Vec::new(), false, None, Vec::new());
                 }
             },
             None => running.await,
@@ -264,7 +292,7 @@ impl Engine {
         }
         metrics::histogram!("pointsman_step_seconds").record(end.usage.wall_us as f64 / 1e6);
         // Every step is given the event, so whatever it makes has words from outside in it.
-        ended(end.result, end.effects, true, Some(end.usage))
+        ended(end.result, end.effects, true, Some(end.usage), end.reads)
     }
 
     /// Ends an event for which nothing runs.
@@ -273,10 +301,14 @@ impl Engine {
     }
 
     /// Commit 2, then the sends go.
-    async fn commit(&self, leg: Leg<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, leg: Leg<'_>) -> Result<(), StoreError> {
+        let workspace = leg.kept.workspace;
+        // Only where a run waited or waits: the usual message keeps nothing of it.
+        let leg_view = leg.runs.iter().any(|run| !run.first || run.state == RunState::Waiting).then(|| leg.view.clone());
         let (decide, sends) = leg.into_decide();
         let conversation = decide.conversation.clone();
         let (body, contact) = (decide.conversation_body.clone(), decide.contact_body.clone());
+        let turns = leg_view.filter(|view| !view.conversation.waits.is_empty());
         self.points.reach("decide.before");
         self.store.decide(decide).await?;
         if let Some(conversation) = conversation {
@@ -286,25 +318,30 @@ impl Engine {
         for send in sends {
             self.dispatch(send);
         }
+        if let Some(view) = turns {
+            self.next_turn(workspace, &view);
+        }
         Ok(())
     }
 }
 
 /// What the runs of one event add up to, for one commit.
-struct Leg<'a> {
-    kept: &'a KeptEvent,
+pub(crate) struct Leg<'a> {
+    pub(crate) kept: &'a KeptEvent,
     view: View,
     runs: Vec<RunWrite>,
     carried: Carried,
     /// A run waits: the event has not ended.
-    open: bool,
+    pub(crate) open: bool,
     /// A run failed: the event ends parked.
-    failed: bool,
+    pub(crate) failed: bool,
+    /// The event that a run of `kept` waited for, and how it ends.
+    pub(crate) answer: Option<(Id, Id, EventEnd)>,
 }
 
 impl<'a> Leg<'a> {
-    fn new(kept: &'a KeptEvent, view: View) -> Self {
-        Self { kept, view, runs: Vec::new(), carried: Carried::default(), open: false, failed: false }
+    pub(crate) fn new(kept: &'a KeptEvent, view: View) -> Self {
+        Self { kept, view, runs: Vec::new(), carried: Carried::default(), open: false, failed: false, answer: None }
     }
 
     fn into_decide(self) -> (Decide, Vec<SendRow>) {
@@ -312,6 +349,7 @@ impl<'a> Leg<'a> {
         let mut decide = Decide {
             workspace: self.kept.workspace,
             event: (!self.open).then_some((self.kept.id, self.kept.webhook, end)),
+            answer: self.answer,
             conversation: Some(Arc::clone(&self.view.conversation_ref)),
             runs: self.runs,
             ..Decide::default()

@@ -88,6 +88,7 @@ impl Engine {
                     return Ok(None);
                 }
                 self.outbox.changed(self.clock.now());
+                self.bodies.forget_all();
                 self.load_channels().await?;
                 self.load_workflows().await?;
                 for kept in self.store.retried_events().await? {
@@ -119,6 +120,9 @@ impl Engine {
         loop {
             beats.tick().await;
             if let Err(error) = self.store.maintain().await {
+                if error == StoreError::Closed {
+                    return;
+                }
                 tracing::warn!(%error, "the store could not be tidied; it is tried again later");
             }
         }

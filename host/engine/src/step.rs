@@ -59,6 +59,12 @@ impl Bodies {
         self.contacts.invalidate(&conversation.contact);
     }
 
+    /// Forgets all: somebody else wrote.
+    pub(crate) fn forget_all(&self) {
+        self.conversations.invalidate_all();
+        self.contacts.invalidate_all();
+    }
+
     /// What was just committed.
     pub(crate) fn put(
         &self,

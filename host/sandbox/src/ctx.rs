@@ -13,6 +13,7 @@ use pointsman_manifest::Manifest;
 use crate::imports::log::Book;
 use crate::imports::random::SplitMix;
 use crate::limit::Fence;
+use crate::past::Past;
 
 /// Reads of conversation and state by one call: each may reach the store.
 const READS: u32 = 256;
@@ -41,7 +42,7 @@ pub(crate) struct Leg {
     pub(crate) at: Instant,
     /// Its random numbers.
     pub(crate) random: SplitMix,
-    /// What it wants done, in order.
+    /// What it wants done that it did not do in an earlier leg, in order.
     pub(crate) effects: Vec<Effect>,
     /// Bytes of these, about.
     pub(crate) effect_bytes: usize,
@@ -53,6 +54,8 @@ pub(crate) struct Leg {
     pub(crate) host_calls: u32,
     /// Those that may reach the store.
     pub(crate) reads: u32,
+    /// Its earlier legs.
+    pub(crate) past: Past,
 }
 
 impl Leg {
@@ -70,11 +73,15 @@ impl Leg {
             log: Book::new(limits.log),
             host_calls: 0,
             reads: 0,
+            past: Past::default(),
         }
     }
 
-    /// Notes an effect of about `bytes` bytes.
+    /// Notes an effect of about `bytes` bytes, unless it was taken of an earlier leg.
     pub(crate) fn want(&mut self, effect: Effect, bytes: usize) -> Result<(), Refusal> {
+        if self.past.taken(&effect)? {
+            return Ok(());
+        }
         let bytes = self.effect_bytes.saturating_add(bytes).saturating_add(64);
         if self.overran || self.effects.len() >= self.limits.effects || bytes > self.limits.copy {
             // The guest is told, and the call fails even if it does not listen: half of what it wanted is not what it wanted.
@@ -99,6 +106,14 @@ impl Leg {
                     self.limits.copy >> 10
                 ),
             )
+        })
+    }
+
+    /// The failure of a call that did something else than in its earlier legs.
+    pub(crate) fn divergence(&self, ended: bool) -> Option<Failure> {
+        self.past.divergence(ended).map(|why| {
+            let sentence = format!("{} must do the same on every run, up to its last wait: {why}", self.plugin.id);
+            Failure::bug("replay.diverged", sentence)
         })
     }
 

@@ -107,7 +107,8 @@ impl Instance {
             Guest::Channel(_) => return Err(wrong_kind(who)),
         };
         let answered = answered.map_err(|e| explain(&e, who, &limits))?;
-        if let Some(failure) = self.store.data().leg.overrun() {
+        let leg = &self.store.data().leg;
+        if let Some(failure) = leg.overrun().or_else(|| leg.divergence(answered.is_ok())) {
             return Err(failure);
         }
         let unfit = |what: &'static str| {

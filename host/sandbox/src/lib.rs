@@ -33,6 +33,7 @@ mod instance;
 mod json;
 mod limit;
 mod loader;
+mod past;
 mod pool;
 mod step;
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pointsman_core::failure::Failure;
+use pointsman_core::failure::{Failure, Fault};
 use pointsman_core::limits::{Limits, SCRIPT_SOURCE};
-use pointsman_core::ports::{Code, Outcome, StepCall, StepEnd, StepHost, StepRunner, Usage};
+use pointsman_core::ports::{Answered, Code, Outcome, StepCall, StepEnd, StepHost, StepRunner, Usage};
 use pointsman_manifest::Kind;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -17,9 +17,10 @@ use crate::drive::Within;
 use crate::instance::{self, Instance};
 use crate::limit;
 use crate::loader::Plugin;
+use crate::past::Past;
 use crate::pool::Key;
 use crate::world::convert::ForGuest as _;
-use crate::world::journal;
+use crate::world::{journal, types};
 use crate::{Sandbox, Trust};
 
 #[async_trait]
@@ -40,7 +41,9 @@ impl StepRunner for Sandbox {
         };
         let key = Key { workspace: call.workspace, plugin: plugin.number, script };
         let warm = if plugin.trust == Trust::Bundled { self.inner.pool.take(&key) } else { None };
-        let leg = Leg::new(Arc::clone(&plugin.manifest), self.inner.limits, Some(host), call.at, call.seed);
+        let mut call = call;
+        let mut leg = Leg::new(Arc::clone(&plugin.manifest), self.inner.limits, Some(host), call.at, call.seed);
+        leg.past = Past::new(std::mem::take(&mut call.taken), std::mem::take(&mut call.reads));
         let engine = self.inner.loader.engine.clone();
         let run = Run { engine, plugin: Arc::clone(&plugin), source, call: for_guest(call), since };
         let ended = self.inner.guests.drive(async move {
@@ -115,11 +118,12 @@ impl Run {
         let result = Within::new(wall, self.inside(&mut place, warm, leg, who)).await;
         let result = result.unwrap_or_else(|| Err(limit::wall(who, &limits)));
         let mut kept = None;
+        let suspended = matches!(result, Ok(Ok(Outcome::Suspended { .. })));
         let mut end = match place {
             Place::Gone => failed(Failure::bug("sandbox.lost", "the guest was lost")),
-            Place::Bare(mut store) => ended(&mut store, self.since),
+            Place::Bare(mut store) => ended(&mut store, self.since, suspended),
             Place::Started(mut guest) => {
-                let end = ended(&mut guest.store, self.since);
+                let end = ended(&mut guest.store, self.since, suspended);
                 if result.is_ok() && self.plugin.trust == Trust::Bundled && guest.fit_to_keep() {
                     guest.rest(&self.plugin.manifest);
                     kept = Some(*guest);
@@ -179,15 +183,17 @@ fn put(place: &mut Place, guest: Instance) -> Result<&mut Instance, Failure> {
 }
 
 /// What is left of a call in its store.
-fn ended(store: &mut Store<Ctx>, since: Instant) -> StepEnd {
+fn ended(store: &mut Store<Ctx>, since: Instant, suspended: bool) -> StepEnd {
     let usage = instance::usage(store, since);
     let leg = &mut store.data_mut().leg;
-    StepEnd { result: Ok(Outcome::Done(Value::Null)), effects: std::mem::take(&mut leg.effects), log: leg.log.take(), usage }
+    let reads = if suspended { leg.past.take_reads() } else { Vec::new() };
+    let effects = std::mem::take(&mut leg.effects);
+    StepEnd { result: Ok(Outcome::Done(Value::Null)), effects, log: leg.log.take(), usage, reads }
 }
 
 /// A call that did not begin.
 fn failed(failure: Failure) -> StepEnd {
-    StepEnd { result: Err(failure), effects: Vec::new(), log: Vec::new(), usage: Usage::default() }
+    StepEnd { result: Err(failure), effects: Vec::new(), log: Vec::new(), usage: Usage::default(), reads: Vec::new() }
 }
 
 /// The call in the contract's words.
@@ -202,8 +208,22 @@ fn for_guest(call: StepCall) -> journal::Call {
         input: object(&call.input),
         config: object(&call.config),
         event: call.event.as_ref().map(|event| event.for_guest()),
-        journal: Vec::new(),
+        journal: call.journal.into_iter().map(entry).collect(),
     }
+}
+
+/// A recorded answer in the contract's words.
+fn entry(answered: Answered) -> journal::Entry {
+    let value = match answered.value {
+        Ok(value) => journal::Answer::Value(value.to_string()),
+        Err(failure) => journal::Answer::Failed(types::Failure {
+            fault: Fault::Rejected.for_guest(),
+            code: failure.code,
+            message: failure.message,
+            retry_after: failure.retry_after.and_then(|ms| u64::try_from(ms).ok()),
+        }),
+    };
+    journal::Entry { name: answered.name, fingerprint: answered.fingerprint, value, at: answered.at }
 }
 
 /// The limits of a guest, as a check that they are ones that the engine can keep.

@@ -25,6 +25,7 @@
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
 //! park          item_kind(ws, id)             act_on_parked(ws, id, actor, Wish) -> Acted or a refusal
 //!               newest_audit() retried_events() retried_sends()                   // for the host that takes them up
+//! waiting       runs_waiting_for(ws, kind, limit)   tell_run(ws, run, kind, actor, action, Wake) -> () or a refusal
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
 //! erase         erase_contact(ws, contact)
@@ -92,6 +93,7 @@ mod state;
 mod taken;
 mod timeline;
 mod types;
+mod waiting;
 mod webhook;
 mod why;
 mod workflow;
@@ -113,6 +115,7 @@ pub use connect::{DISCONNECTED, Disconnected, disconnected};
 pub use park::{Acted, DROPPED, ItemKind, RETRIED, Wish};
 pub use taken::Note;
 pub use types::*;
+pub use waiting::TOLD;
 pub use why::*;
 
 /// The store. Cheap to clone.

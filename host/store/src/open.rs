@@ -38,7 +38,7 @@ const FORGET_VALUES: &str = "with recursive w(ws) as (select min(ws) from state 
 
 impl Store {
     /// Opens both files, making them if there are none, and starts the writers. `WrongKey` when the key store was made under
-    /// another master key.
+    /// another master key, `NoKeys` when there is data and the key store is gone.
     pub async fn open(
         config: StoreConfig,
         content: ContentVault,
@@ -46,6 +46,9 @@ impl Store {
         clock: Arc<dyn Clock>,
         ids: Arc<IdMaker>,
     ) -> Result<Self> {
+        if config.data.exists() && !config.keys.exists() {
+            return Err(StoreError::NoKeys(config.keys.display().to_string()));
+        }
         let mut key_connection = open_writer(&config.keys, Kind::Keys).await?;
         Keys::verify_master(&content, &mut key_connection).await?;
         let mut connection = open_writer(&config.data, Kind::Data).await?;

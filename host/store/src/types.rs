@@ -49,6 +49,9 @@ pub enum StoreError {
         "the master key does not belong to this key store; give the key that `pointsman init` wrote, or restore the key store that goes with it"
     )]
     WrongKey,
+    /// There is data, and the key store that opens it is gone.
+    #[error("the key store {0} is missing: nothing in the data can be read without it; put the newest copy of it in its place")]
+    NoKeys(String),
     /// The database was made by a newer version.
     #[error("the database has schema {found}, this version knows up to {known}; upgrade pointsman")]
     Newer {
@@ -92,6 +95,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::WrongKey => "store.wrong_key",
+            Self::NoKeys(_) => "store.no_keys",
             Self::Newer { .. } => "store.newer",
             Self::Missing(_) => "store.missing",
             Self::Taken(_) => "store.taken",

@@ -21,7 +21,7 @@ cargo xtask <verb>
   test [filter]    build everything and run all tests, or those whose name contains the filter
   pages            the pages in a real browser (needs chromium); pictures go into target/pages
   ci               what must pass before a change goes in: format, lints, tests
-  plugins          build the bundled plugins into target/plugins
+  plugins [dir..]  build the bundled plugins (or these crates) into target/plugins
   guests [dir..]   build the guests of the tests (or these crates) into target/guests
   toolchain        print the variables with which a plain cargo builds plugins, for `eval \"$(cargo xtask toolchain)\"`
   bench [name]     what the box (`sandbox`) and a whole message (`message`) cost here; other args go to criterion
@@ -49,7 +49,7 @@ fn run(verb: &str, args: &[String]) -> Result<ExitCode> {
         "test" => tests::run(args),
         "pages" => pages::run(),
         "ci" => checks::run(),
-        "plugins" => plugins::run(),
+        "plugins" => plugins::run(args),
         "guests" => plugins::run_guests(args),
         "toolchain" => plugins::print_toolchain(),
         "bench" => bench::run(args),

@@ -1,6 +1,6 @@
 //! Builds what runs in the sandbox: the bundled plugins, and the guests that the tests set on the host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -27,12 +27,26 @@ pub fn build_guests() -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// `cargo xtask plugins`
-pub fn run() -> Result<ExitCode> {
-    for built in build()? {
-        tell(&format!("{} -> {}", built.folder, built.component.display()));
+/// `cargo xtask plugins [dir..]`: the named crates, else all of `plugins/`.
+pub fn run(folders: &[String]) -> Result<ExitCode> {
+    if folders.is_empty() {
+        for built in build()? {
+            tell(&format!("{} -> {}", built.folder, built.component.display()));
+        }
+    }
+    for folder in folders {
+        tell(&format!("{folder} -> {}", build_one(Path::new(folder))?.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds one plugin into the `target/plugins` of the checkout that it lies in.
+fn build_one(folder: &Path) -> Result<PathBuf> {
+    let crate_dir = folder.canonicalize().with_context(|| format!("no such folder: {}", folder.display()))?;
+    let name = crate_dir.file_name().context("a plugin lies in a folder with a name")?;
+    let home =
+        pointsman_build::project_root(&crate_dir).context("a plugin is built in a checkout: there is no sdk/wit above it")?;
+    Toolchain::find_or_make()?.build(&crate_dir, &home.join("target/plugins").join(name).with_extension("wasm"))
 }
 
 /// `cargo xtask guests [dir..]`: the named crates, else all of `tests/guests`.

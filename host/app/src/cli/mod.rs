@@ -9,9 +9,11 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
+mod approval;
 mod books;
 mod channel;
 mod check;
+mod conversation;
 mod demo;
 mod init;
 mod park;
@@ -50,6 +52,10 @@ enum Verb {
     Publish(publish::Args),
     /// Connected accounts.
     Channel(channel::Args),
+    /// What waits for a person's approval.
+    Approval(approval::Args),
+    /// Conversations, and who has them.
+    Conversation(conversation::Args),
     /// Proves that every kept webhook has ended or says what it waits for.
     Books(books::Args),
     /// Runs and their steps.
@@ -97,6 +103,8 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&context, &args),
         Verb::Publish(args) => publish::run(&context, &args),
         Verb::Channel(args) => channel::run(&context, args),
+        Verb::Approval(args) => approval::run(&context, &args),
+        Verb::Conversation(args) => conversation::run(&context, &args),
         Verb::Books(args) => books::run(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
         Verb::Park(args) => park::run(&context, &args),

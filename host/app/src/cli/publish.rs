@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     let (published, broken) = publish_folders(context, &args.paths)?;
     let left_out = broken.len();
     context.answer(&json!({ "published": published, "broken": broken }), || {
-        format!("{} published, {left_out} left out; a running host takes them at its next start", published.len())
+        format!("{} published, {left_out} left out; a running host takes them over within a second", published.len())
     });
     Ok(ExitCode::from(u8::from(left_out > 0)))
 }

@@ -8,6 +8,7 @@ use pointsman_core::id::Id;
 use pointsman_core::journal::{Entry, RunState};
 use pointsman_core::limits::Limits;
 use pointsman_core::ports::Usage;
+use pointsman_core::run::Wake;
 use pointsman_store::{RunFilter, RunRow, Store};
 use serde_json::Value;
 
@@ -46,6 +47,14 @@ enum Verb {
         #[arg(long)]
         workflow: Option<String>,
     },
+    /// Ends a run that waits.
+    Cancel {
+        /// Its id.
+        id: Id,
+        /// Why: for the journal.
+        #[arg(long)]
+        reason: String,
+    },
     /// Shows one run.
     Show {
         /// Its id.
@@ -70,10 +79,20 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
                 list(context, &store, filter, workflow.as_deref(), *limit).await
             }
             Verb::Show { id, steps } => show(context, &store, *id, *steps).await,
+            Verb::Cancel { id, reason } => cancel(context, &store, *id, reason).await,
         };
         store.close().await?;
         done.map(|()| ExitCode::SUCCESS)
     })
+}
+
+async fn cancel(context: &Context, store: &Store, id: Id, reason: &str) -> Result<()> {
+    let wake = Wake::Cancelled { by: "cli".to_owned(), reason: reason.to_owned() };
+    match store.tell_run(FIRST_WORKSPACE, id, "", "cli", "run.cancel", wake).await? {
+        Ok(()) => context.answer(&serde_json::json!({ "run": id, "done": true }), || format!("run {id} is being ended")),
+        Err(refused) => bail!("{refused}"),
+    }
+    Ok(())
 }
 
 async fn list(context: &Context, store: &Store, filter: RunFilter, workflow: Option<&str>, limit: usize) -> Result<()> {
@@ -167,6 +186,14 @@ fn screen(run: &RunRow, version: Option<&Version>, inputs: Option<&Vec<Option<Va
                 let until = until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
                 lines.push(format!("  waits     {path} for {kind}{until}"));
             }
+            Entry::Leg { path, effects, .. } => {
+                if !effects.is_empty() {
+                    lines.push(format!("  on its way {path} ({})", verb(path)));
+                    lines.extend(effects.iter().map(|d| format!("            effect  {}", told(&d.effect))));
+                }
+            }
+            Entry::Each { path, items, .. } => lines.push(format!("  each      {path}: {} items", items.len())),
+            Entry::Told { wake, .. } => lines.push(format!("  told      {}", wake.word())),
             Entry::Resumed { path, by, at } => lines.push(format!("  goes on   {path} by {by} at {}", moment(*at))),
             Entry::Cancelled { by, reason } => lines.push(format!("  cancelled by {by}: {reason}")),
             Entry::Finished { result, .. } => lines.push(format!("  finished  {}", cut(result))),

@@ -84,27 +84,23 @@ fn step(story: &Story, run: &RunTold, entry: &Entry, reveal: bool) -> Option<Val
             "error": told(error, &story.said(), reveal),
         }),
         Entry::Waiting { path, kind, until, .. } => json!({ "path": path, "state": "waits", "for": kind, "until": until }),
+        Entry::Told { wake, .. } => json!({ "state": "told", "what": wake.word() }),
         Entry::Resumed { path, by, at } => json!({ "path": path, "state": "goes_on", "by": by, "at": at }),
         Entry::Cancelled { by, reason } => json!({ "state": "cancelled", "by": by, "reason": reason }),
-        Entry::Started { .. } | Entry::CallDone { .. } | Entry::Finished { .. } => return None,
+        Entry::Leg { path, attempt, effects, .. } if !effects.is_empty() => {
+            let kinds: Vec<&str> = effects.iter().map(|d| effect(&d.effect)).collect();
+            json!({ "path": path, "verb": verb(path), "state": "on_the_way", "attempt": attempt, "effects": kinds })
+        }
+        Entry::Started { .. } | Entry::CallDone { .. } | Entry::Leg { .. } | Entry::Each { .. } | Entry::Finished { .. } => {
+            return None;
+        }
     })
 }
 
 /// An effect in a word.
 #[must_use]
 pub fn effect(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Reply(_) => "reply",
-        Effect::Template(_) => "template",
-        Effect::Draft(_) => "draft",
-        Effect::Tag(_) => "tag",
-        Effect::Untag(_) => "untag",
-        Effect::Note(_) => "note",
-        Effect::Assign(_) => "assign",
-        Effect::Set { .. } => "set",
-        Effect::Emit { .. } => "emit",
-        Effect::State { .. } => "state",
-    }
+    effect.word()
 }
 
 fn send(story: &Story, send: &SendRow, reveal: bool) -> Value {

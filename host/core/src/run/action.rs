@@ -8,7 +8,8 @@ use crate::clock::{Instant, Millis};
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::Id;
-use crate::ports::{Outcome, Usage};
+use crate::journal::Read;
+use crate::ports::{Answered, Outcome, Usage};
 
 /// What a run begins with. All but its own id is journaled.
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ pub struct Call {
     pub path: Arc<str>,
     /// 1 at first.
     pub attempt: u32,
-    /// The frozen `now`.
+    /// The frozen `now`: when the step began.
     pub at: Instant,
     /// Seed of the step's random numbers, from the run's seed and the path.
     pub seed: u64,
@@ -51,6 +52,12 @@ pub struct Call {
     pub work: Work,
     /// Whether words from outside are in the input.
     pub marked: bool,
+    /// For [`crate::ports::StepCall`]: the answers of its earlier legs.
+    pub journal: Vec<Answered>,
+    /// Likewise: what was taken of these.
+    pub taken: Vec<String>,
+    /// Likewise: what they read.
+    pub reads: Vec<Read>,
 }
 
 /// What runs in a step.
@@ -92,6 +99,8 @@ pub struct Ended {
     pub random: f64,
     /// What it used, for people who look at the run.
     pub usage: Option<Usage>,
+    /// What it read, when it suspended.
+    pub reads: Vec<Read>,
 }
 
 /// How a leg of a run ended.
@@ -115,8 +124,10 @@ pub enum RunEnd {
     Waiting {
         /// The step that waits.
         path: Arc<str>,
-        /// `retry`.
+        /// [`super::RETRY`], [`super::ASK`] ...
         kind: Arc<str>,
+        /// What names this wait: see [`super::Wait::key`].
+        key: String,
         /// When it wakes at the latest.
         until: Option<Instant>,
     },

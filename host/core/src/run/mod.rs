@@ -10,9 +10,13 @@
 //! ```
 
 mod action;
+mod each;
+mod legs;
 mod look;
 mod native;
 mod replay;
+mod waits;
+mod wishes;
 
 use std::io;
 use std::sync::Arc;
@@ -28,12 +32,14 @@ use crate::mark::Marked;
 use crate::ports::{Expressions, Names, Outcome, Usage};
 use crate::workflow::Workflow;
 use crate::workflow::program::{Handler, Op, Program, Script, Site, Verb};
+use each::Loop;
+use legs::{Asked, Legs, Wished, decided};
+use waits::{Waiting, call_path};
 
+pub use crate::wait::{APPROVE, ASK, Filter, RETRY, SLEEP, WAIT, Wait, Wake};
 pub use action::{Action, Call, Ended, RunEnd, Started, Work};
 pub use look::inputs;
-
-/// The kind of a wait between two attempts of a step.
-pub const RETRY: &str = "retry";
+pub(crate) use wishes::moment;
 
 /// A run of one workflow for one event.
 #[derive(Debug)]
@@ -49,6 +55,10 @@ pub struct Machine {
     /// Of the step at `pc`.
     attempt: u32,
     state: State,
+    /// Earlier legs of the step at `pc`.
+    legs: Option<Box<Legs>>,
+    /// The `each` in which it stands.
+    each: Option<Box<Loop>>,
     /// What the run gives in the end.
     result: Marked<Value>,
     /// New ones.
@@ -64,11 +74,11 @@ enum State {
         marked: bool,
         input: String,
     },
-    Waiting {
-        site: usize,
-        kind: Arc<str>,
-        until: Option<Instant>,
-    },
+    /// The sandbox has a step that a script called.
+    Asked(Box<Asked>),
+    /// A step suspended: [`Machine::next`] looks at what it wished.
+    Wished(Box<Wished>),
+    Waiting(Box<Waiting>),
     Ended(RunEnd),
 }
 
@@ -117,6 +127,8 @@ impl Machine {
             pc: 0,
             attempt: 1,
             state: State::Ready,
+            legs: None,
+            each: None,
             result: Marked::own(Value::Null),
             entries: Vec::new(),
         };
@@ -136,13 +148,18 @@ impl Machine {
         loop {
             match &self.state {
                 State::Ready | State::Called { .. } => {}
-                State::Waiting { site, kind, until } => {
-                    let path = program.sites.get(*site).map_or_else(|| Arc::from(""), |s| Arc::clone(&s.path));
-                    return Action::Finished(RunEnd::Waiting { path, kind: Arc::clone(kind), until: *until });
+                State::Asked(asked) => return self.asked_call(program, asked),
+                State::Wished(_) => {}
+                State::Waiting(waiting) => {
+                    let (path, kind) = (Arc::clone(&waiting.path), Arc::clone(&waiting.kind));
+                    return Action::Finished(RunEnd::Waiting { path, kind, key: waiting.key.clone(), until: waiting.until });
                 }
                 State::Ended(end) => return Action::Finished(end.clone()),
             }
-            self.state = State::Ready;
+            if let State::Wished(wished) = std::mem::replace(&mut self.state, State::Ready) {
+                self.settle(program, *wished, expressions);
+                continue;
+            }
             match program.ops.get(self.pc) {
                 Some(Op::Branch { site, condition, otherwise }) => match condition.eval(expressions, &self.names) {
                     Ok(Marked { value: Value::Bool(true), .. }) => self.pc += 1,
@@ -152,6 +169,16 @@ impl Machine {
                 },
                 Some(Op::Jump(label)) => self.go(program.at(*label)),
                 Some(Op::Handled) => self.handled(),
+                Some(Op::Each { site }) => {
+                    if let Err(error) = self.each(program, *site, expressions) {
+                        self.failed(program, *site, error, None);
+                    }
+                }
+                Some(Op::Next { site }) => {
+                    if !self.next_item(program) {
+                        self.end_each(program, *site);
+                    }
+                }
                 Some(Op::Run { site }) => {
                     let at = *site;
                     let Some((site, verb)) = program.sites.get(at).and_then(|s| Some((s, s.verb.as_ref()?))) else {
@@ -159,11 +186,13 @@ impl Machine {
                         continue;
                     };
                     let called = match verb {
-                        Verb::Use { plugin, with } => self.use_plugin(plugin, with, expressions).map(Some),
-                        Verb::Script(script) => self.script(script, expressions).map(Some),
+                        Verb::Use { .. } | Verb::Script(_) => self.work(site, expressions).map(Some),
+                        Verb::Ask(_) | Verb::Wait(_) | Verb::Approve(_) => {
+                            self.native_wait(program, at, verb, expressions).map(|()| None)
+                        }
                         _ => native::apply(verb, site.kept, expressions, &self.names).map(|applied| {
-                            let effects = self.decide(site, applied.effects);
-                            self.done(site, applied.output, applied.marked, effects, Ran::default());
+                            let effects = self.decide(&self.path(site), applied.effects);
+                            self.done(program, site, applied.output, applied.marked, effects, Ran::default());
                             None
                         }),
                     };
@@ -182,22 +211,8 @@ impl Machine {
         }
     }
 
-    fn use_plugin(
-        &self,
-        plugin: &Arc<str>,
-        with: &crate::workflow::template::Pattern,
-        expressions: &dyn Expressions,
-    ) -> Result<(Work, bool), Failure> {
-        let digest =
-            self.plugins.iter().find(|(id, _)| **id == **plugin).map(|(_, digest)| digest.as_str()).ok_or_else(|| {
-                Failure::bug("plugin.not_pinned", format!("this run has no version of {plugin}; publish the workflow again"))
-            })?;
-        let input = with.eval(expressions, &self.names)?;
-        Ok((Work::Use { plugin: Arc::clone(plugin), digest: digest.into(), input: input.value }, input.marked))
-    }
-
     /// A script is given the names that its text mentions. What it gives is always marked: it may read the conversation.
-    fn script(&self, script: &Script, expressions: &dyn Expressions) -> Result<(Work, bool), Failure> {
+    fn script_input(&self, script: &Script, expressions: &dyn Expressions) -> Result<Value, Failure> {
         let mut input = Map::new();
         for name in &script.mentions {
             let value = self.names.get(&**name).map_or(Value::Null, |known| known.value.clone());
@@ -206,73 +221,90 @@ impl Machine {
         for (name, pattern) in &script.with {
             input.insert(name.clone(), pattern.eval(expressions, &self.names)?.value);
         }
-        let work =
-            Work::Script { source: Arc::clone(&script.source), hash: Arc::clone(&script.hash), input: Value::Object(input) };
-        Ok((work, true))
+        Ok(Value::Object(input))
     }
 
     fn call(&mut self, at: usize, site: &Site, work: Work, marked: bool) -> Action {
         let (Work::Use { input, .. } | Work::Script { input, .. }) = &work;
         self.state = State::Called { site: at, marked, input: hash(input) };
+        let path = self.path(site);
+        let (journal, taken, reads, began) = self.before();
         Action::Call(Call {
-            path: Arc::clone(&site.path),
             attempt: self.attempt,
-            at: self.at,
-            seed: seed_of(self.seed, &site.path),
+            at: began,
+            seed: seed_of(self.seed, &path),
+            path,
             timeout: site.timeout,
             work,
             marked,
+            journal,
+            taken,
+            reads,
         })
     }
 
     /// Tells how the call ended that [`Machine::next`] asked for. Without such a call nothing happens.
     pub fn step_ended(&mut self, ended: Ended) {
-        let State::Called { site: at, marked, .. } = &self.state else { return };
-        let (at, marked) = (*at, *marked || ended.saw_outside);
-        let State::Called { input, .. } = std::mem::replace(&mut self.state, State::Ready) else { return };
         let workflow = Arc::clone(&self.workflow);
-        let Some(site) = workflow.program.sites.get(at) else { return };
-        let error = match ended.result {
-            Ok(Outcome::Done(output)) => {
-                let effects = ended.effects.into_iter().map(|effect| (effect, marked)).collect();
-                let effects = self.decide(site, effects);
-                self.done(site, output, marked, effects, Ran { input, usage: ended.usage, ended: Some(ended.now) });
+        let program = &workflow.program;
+        let (at, marked, input) = match std::mem::replace(&mut self.state, State::Ready) {
+            State::Called { site, marked, input } => (site, marked, input),
+            State::Asked(asked) => return self.asked_ended(program, *asked, ended),
+            other => {
+                self.state = other;
                 return;
             }
-            Ok(Outcome::Suspended { name, .. }) => Failure::bug(
-                "script.wait_not_supported",
-                format!("`{name}` waits for something, and a script cannot wait in this version yet; end the script instead"),
-            ),
-            Err(error) => error,
         };
-        self.failed(&workflow.program, at, error, Some((ended.now, ended.random, ended.usage)));
+        let marked = marked || ended.saw_outside || self.legs.as_ref().is_some_and(|legs| legs.marked);
+        let Some(site) = program.sites.get(at) else { return };
+        match ended.result {
+            Ok(Outcome::Done(output)) => {
+                let effects = ended.effects.into_iter().map(|effect| (effect, marked)).collect();
+                let effects = self.decide(&self.path(site), effects);
+                self.done(program, site, output, marked, effects, Ran { input, usage: ended.usage, ended: Some(ended.now) });
+            }
+            Ok(Outcome::Suspended { name, arguments, fingerprint, consumed }) => {
+                let (effects, reads) = (ended.effects, ended.reads);
+                let wished = Wished { site: at, marked, name, arguments, fingerprint, consumed, effects, reads };
+                self.state = State::Wished(Box::new(wished));
+            }
+            Err(error) => self.failed(program, at, error, Some((ended.now, ended.random, ended.usage))),
+        }
     }
 
-    fn decide(&self, site: &Site, effects: Vec<(Effect, bool)>) -> Vec<Decided> {
-        effects
-            .into_iter()
-            .zip(0..)
-            .map(|((effect, marked), n)| Decided { path: site.path.to_string(), n, effect, marked })
-            .collect()
+    /// The effects of the step at which the run stands: their numbers go on where its earlier legs ended.
+    fn decide(&self, path: &str, effects: Vec<(Effect, bool)>) -> Vec<Decided> {
+        let taken = self.legs.as_ref().map_or(0, |legs| {
+            let own = u32::try_from(legs.taken.len()).unwrap_or(u32::MAX);
+            own.saturating_add(legs.said)
+        });
+        decided(path, taken, effects)
     }
 
-    fn done(&mut self, site: &Site, output: Value, marked: bool, effects: Vec<Decided>, ran: Ran) {
-        self.passed(site, &output, marked);
+    fn done(&mut self, program: &Program, site: &Site, output: Value, marked: bool, effects: Vec<Decided>, ran: Ran) {
+        let path = self.path(site).to_string();
+        self.passed(program, site, &output, marked);
         let attempt = std::mem::replace(&mut self.attempt, 1);
-        let (path, Ran { input, usage, ended }) = (site.path.to_string(), ran);
+        let Ran { input, usage, ended } = ran;
         self.entries.push(Entry::StepDone { path, attempt, input, output, marked, effects, usage, ended });
     }
 
     /// Moves behind a step that gave `output`. Only an output that something reads is copied.
-    fn passed(&mut self, site: &Site, output: &Value, marked: bool) {
+    fn passed(&mut self, program: &Program, site: &Site, output: &Value, marked: bool) {
+        self.legs = None;
         if let Some(slot) = site.id.as_ref().filter(|_| site.kept).and_then(|id| self.names.get_mut(&**id)) {
             *slot = Marked { value: output.clone(), marked };
         }
-        if let Some(Verb::Stop(_)) = site.verb {
-            self.result = Marked { value: output.clone(), marked };
-            self.pc = usize::MAX;
-        } else {
-            self.pc = site.run + 1;
+        if self.each.is_some() {
+            self.gave(program, &site.path, output, marked);
+        }
+        match &site.verb {
+            Some(Verb::Stop(_)) => {
+                self.result = Marked { value: output.clone(), marked };
+                self.pc = usize::MAX;
+            }
+            Some(Verb::Each(each)) => self.pc = each.next + 1,
+            _ => self.pc = site.run + 1,
         }
         self.state = State::Ready;
     }
@@ -280,6 +312,7 @@ impl Machine {
     fn go(&mut self, to: usize) {
         self.pc = to;
         self.attempt = 1;
+        self.legs = None;
     }
 
     fn handled(&mut self) {
@@ -291,64 +324,61 @@ impl Machine {
     /// the sandbox measured.
     fn failed(&mut self, program: &Program, at: usize, error: Failure, ran: Option<(Instant, f64, Option<Usage>)>) {
         let Some(site) = program.sites.get(at) else { return };
-        let (path, usage) = (site.path.to_string(), ran.and_then(|(.., usage)| usage));
+        let (path, usage) = (self.path(site), ran.and_then(|(.., usage)| usage));
         let ended = Some(ran.map_or(self.at, |(now, ..)| now));
-        self.entries.push(Entry::StepFailed { path, attempt: self.attempt, error: error.clone(), usage, ended });
+        let attempt = self.attempt;
+        self.entries.push(Entry::StepFailed { path: path.to_string(), attempt, error: error.clone(), usage, ended });
         let again = ran.and_then(|(now, random, _)| site.retry.next(&error, self.attempt, now, random));
         match again {
-            Some(until) => self.wait(at, site, until),
+            Some(until) => self.try_again(at, path, until),
             None => self.handle(program, site, error),
         }
     }
 
-    fn wait(&mut self, at: usize, site: &Site, until: Instant) {
-        self.entries.push(Entry::Waiting {
-            path: site.path.to_string(),
-            kind: RETRY.to_owned(),
-            key: format!("{}#{}", site.path, self.attempt + 1),
-            until: Some(until),
-        });
-        self.state = State::Waiting { site: at, kind: RETRY.into(), until: Some(until) };
+    fn try_again(&mut self, at: usize, path: Arc<str>, until: Instant) {
+        let key = format!("{path}#{}", self.attempt + 1);
+        let until = Some(until);
+        self.wait(Waiting { site: at, path, kind: RETRY.into(), key, until, want: None, call: None, woken: false });
     }
 
     fn handle(&mut self, program: &Program, site: &Site, error: Failure) {
         self.state = State::Ready;
-        match site.handler {
-            Handler::Fail => self.state = State::Ended(RunEnd::Failed { path: Arc::clone(&site.path), error }),
-            Handler::GoOn(label) => self.go(program.at(label)),
+        let path = self.path(site);
+        let to = match site.handler {
+            // What was taken of this step and what it does now are not the same: nobody could go on from there.
+            _ if error.code == DIVERGED => None,
+            Handler::Fail => None,
+            Handler::GoOn(label) => Some(label),
             Handler::Steps(label) => {
-                let seen = json!({ "code": error.code, "class": error.class, "message": error.message, "step": *site.path });
+                let seen = json!({ "code": error.code, "class": error.class, "message": error.message, "step": *path });
                 // A provider's or plugin's own words may be in it.
                 self.names.insert("error".to_owned(), Marked::outside(seen));
-                self.go(program.at(label));
+                Some(label)
             }
+        };
+        let Some(to) = to.map(|label| program.at(label)) else {
+            self.state = State::Ended(RunEnd::Failed { path, error });
+            return;
+        };
+        self.go(to);
+        if self.each.is_some() {
+            self.leave_each_for(program, to);
         }
     }
 
-    /// Wakes a waiting run: `by` is `timeout`, an event's id, a person. Without a wait nothing happens.
-    pub fn resume(&mut self, by: &str, at: Instant) {
-        let State::Waiting { site, .. } = self.state else { return };
-        let workflow = Arc::clone(&self.workflow);
-        let Some(site) = workflow.program.sites.get(site) else { return };
-        self.entries.push(Entry::Resumed { path: site.path.to_string(), by: by.to_owned(), at });
-        self.awake(site, at);
-    }
-
     /// Has a run that failed go on at the step at which it failed, as if that step had not been tried: its guard is worked
-    /// out again, its attempts are counted from one. `by` is a person. A run that waits is woken instead. False, and nothing
-    /// happens, when the run has ended otherwise.
+    /// out again, its attempts are counted from one; what its earlier legs did and heard stays. `by` is a person. A run that
+    /// waits for its next attempt is woken instead. False, and nothing happens, when the run has ended otherwise or waits for
+    /// something else.
     pub fn retry(&mut self, by: &str, at: Instant) -> bool {
         let path = match &self.state {
             State::Ended(RunEnd::Failed { path, .. }) => Arc::clone(path),
-            State::Waiting { .. } => {
-                self.resume(by, at);
-                return true;
-            }
+            State::Waiting(waiting) if &*waiting.kind == RETRY => return self.woken(by, Wake::Timeout, at),
             _ => return false,
         };
         let workflow = Arc::clone(&self.workflow);
         let program = &workflow.program;
-        let Some(site) = program.by_path.get(&path).and_then(|site| program.sites.get(*site)) else { return false };
+        let Some(site) = program.find(&path).and_then(|(site, _)| program.sites.get(site)) else { return false };
         self.entries.push(Entry::Resumed { path: path.to_string(), by: by.to_owned(), at });
         self.afresh(site, at);
         true
@@ -356,15 +386,9 @@ impl Machine {
 
     fn afresh(&mut self, site: &Site, at: Instant) {
         self.freeze(at);
-        self.pc = site.first;
+        // A step that has done something already was let in by its guard.
+        self.pc = if self.legs.is_some() { site.run } else { site.first };
         self.attempt = 1;
-        self.state = State::Ready;
-    }
-
-    fn awake(&mut self, site: &Site, at: Instant) {
-        self.freeze(at);
-        self.pc = site.run;
-        self.attempt = self.attempt.saturating_add(1);
         self.state = State::Ready;
     }
 
@@ -399,10 +423,17 @@ pub fn effects(entries: &[Entry]) -> impl Iterator<Item = &Decided> {
     entries
         .iter()
         .filter_map(|entry| match entry {
-            Entry::StepDone { effects, .. } => Some(effects),
+            Entry::StepDone { effects, .. } | Entry::Leg { effects, .. } | Entry::CallDone { effects, .. } => Some(effects),
             _ => None,
         })
         .flatten()
+}
+
+/// The code of a run that does not do what its journal says.
+const DIVERGED: &str = "replay.diverged";
+
+fn diverged(what: &str) -> Failure {
+    Failure::bug(DIVERGED, what)
 }
 
 fn not_a_condition(value: &Value, line: u32) -> Failure {

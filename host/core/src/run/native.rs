@@ -9,7 +9,7 @@ use crate::failure::{Class, Failure};
 use crate::mark::{Marked, Trusted};
 use crate::ports::{Expressions, Names};
 use crate::workflow::good_assignee;
-use crate::workflow::program::{AttachmentForm, ButtonForm, Buttons, Reply, Verb};
+use crate::workflow::program::{AttachmentForm, ButtonForm, Buttons, Handoff, Reply, Verb};
 use crate::workflow::template::{Pattern, to_text};
 
 /// Bytes of a tag or an attribute's name.
@@ -70,11 +70,28 @@ pub(super) fn apply(verb: &Verb, kept: bool, e: &dyn Expressions, names: &Names)
             output = Marked { value: Value::String(reason.value), marked: reason.marked };
         }
         Verb::Stop(None) => {}
-        Verb::Use { .. } | Verb::Script(_) => {
-            return Err(Failure::bug("run.not_native", "this step runs in the sandbox; this is a defect of the host"));
+        Verb::Handoff(form) => {
+            let note = handoff_note(form, e, names)?;
+            effects.push((Effect::Handoff { to: form.to.clone(), note: note.value }, note.marked));
+        }
+        Verb::Use { .. } | Verb::Script(_) | Verb::Ask(_) | Verb::Wait(_) | Verb::Approve(_) | Verb::Each(_) => {
+            return Err(Failure::bug("run.not_native", "this step is not worked out at once; this is a defect of the host"));
         }
     }
     Ok(Applied { output: output.value, marked: output.marked, effects })
+}
+
+/// What people are told who take a conversation over.
+fn handoff_note(form: &Handoff, e: &dyn Expressions, names: &Names) -> Result<Marked<Option<String>>, Failure> {
+    if form.of_error {
+        let error = names.get("error").map_or(&Value::Null, |known| &known.value);
+        let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or("?");
+        let note = format!("the step `{}` failed: {} ({})", part("step"), part("message"), part("code"));
+        return Ok(Marked::outside(Some(note)));
+    }
+    let Some(pattern) = &form.note else { return Ok(Marked::own(None)) };
+    let got = text(pattern, e, names)?;
+    Ok(Marked { value: Some(got.value).filter(|note| !note.trim().is_empty()), marked: got.marked })
 }
 
 fn text(pattern: &Pattern, e: &dyn Expressions, names: &Names) -> Result<Marked<String>, Failure> {
@@ -116,7 +133,7 @@ fn words(
     Ok(())
 }
 
-fn reply(form: &Reply, e: &dyn Expressions, names: &Names) -> Result<Marked<Message>, Failure> {
+pub(super) fn reply(form: &Reply, e: &dyn Expressions, names: &Names) -> Result<Marked<Message>, Failure> {
     let mut marked = false;
     let mut message = Message::default();
     if let Some(pattern) = &form.text {

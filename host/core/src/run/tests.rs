@@ -1,6 +1,10 @@
 //! Runs on paper: which calls, entries and effects a workflow gives, and that a journal brings a run back.
 
+mod each;
+mod random;
 mod retry;
+mod scripts;
+mod waits;
 
 use std::sync::atomic::Ordering;
 
@@ -26,7 +30,15 @@ fn base() -> Names {
 }
 
 fn ended(result: Result<Value, Failure>, effects: Vec<Effect>) -> Ended {
-    Ended { result: result.map(Outcome::Done), effects, saw_outside: false, now: 1_500, random: 0.5, usage: None }
+    Ended {
+        result: result.map(Outcome::Done),
+        effects,
+        saw_outside: false,
+        now: 1_500,
+        random: 0.5,
+        usage: None,
+        reads: Vec::new(),
+    }
 }
 
 /// Goes on to the end of the leg; `answer` runs the calls. Waits are slept through.
@@ -34,7 +46,7 @@ fn drive(machine: &mut Machine, answer: &dyn Fn(&Call) -> Ended) -> RunEnd {
     for _ in 0..100 {
         match machine.next(&Double::default()) {
             Action::Call(call) => machine.step_ended(answer(&call)),
-            Action::Finished(RunEnd::Waiting { until, .. }) => machine.resume("timeout", until.unwrap()),
+            Action::Finished(RunEnd::Waiting { until, .. }) => assert!(machine.resume(Wake::Timeout, until.unwrap())),
             Action::Finished(end) => return end,
         }
     }
@@ -173,7 +185,7 @@ fn a_script_gets_the_names_it_mentions_and_is_marked() {
     let Work::Script { input, hash, .. } = &call.work else { panic!() };
     assert_eq!(input, &json!({"a": {"b": 2}, "vars": {}, "size": 3}));
     assert!(call.marked && hash.len() == 64);
-    let wish = Outcome::Suspended { name: "ask".into(), arguments: json!({}), fingerprint: String::new(), consumed: 0 };
+    let wish = Outcome::Suspended { name: "call".into(), arguments: json!([]), fingerprint: String::new(), consumed: 0 };
     machine.step_ended(Ended { result: Ok(wish), ..ended(Ok(Value::Null), vec![]) });
     let Action::Finished(RunEnd::Failed { error, .. }) = machine.next(&e) else { panic!() };
     assert_eq!(error.code, "script.wait_not_supported");
@@ -292,7 +304,7 @@ fn a_cancelled_run_stays_cancelled() {
     machine.next(&Double::default());
     machine.cancel("ann", "test");
     machine.step_ended(ended(Ok(Value::Null), vec![]));
-    machine.resume("timeout", 5);
+    assert!(!machine.resume(Wake::Timeout, 5));
     assert_eq!(machine.next(&Double::default()), Action::Finished(RunEnd::Cancelled));
     assert_eq!(machine.take_entries().len(), 2);
 }

@@ -18,7 +18,7 @@ use crate::retry::Policy;
 pub(super) const RESERVED: [&str; 7] = ["event", "contact", "conversation", "workspace", "vars", "now", "error"];
 
 /// Words of the expression language.
-const WORDS: [&str; 30] = [
+pub(super) const WORDS: [&str; 30] = [
     "true", "false", "let", "const", "if", "else", "switch", "while", "loop", "for", "in", "do", "until", "continue", "break",
     "fn", "private", "this", "return", "throw", "try", "catch", "import", "export", "as", "global", "is", "null", "nil", "void",
 ];
@@ -47,7 +47,11 @@ pub(super) struct Compiler<'a> {
     /// Every id, and where it was given.
     pub ids: BTreeMap<String, Place>,
     /// Ids whose step has certainly run at this place.
-    certain: BTreeSet<String>,
+    pub certain: BTreeSet<String>,
+    /// Within an `each`: the name of its item.
+    pub item: Option<String>,
+    /// Every name that an item has in some `each`.
+    pub items: BTreeSet<String>,
     in_handler: bool,
     /// Too many steps were met.
     full: bool,
@@ -65,6 +69,8 @@ impl<'a> Compiler<'a> {
             program: Program::default(),
             ids: BTreeMap::new(),
             certain: BTreeSet::new(),
+            item: None,
+            items: BTreeSet::new(),
             in_handler: false,
             full: false,
             timeout: None,
@@ -81,12 +87,20 @@ impl<'a> Compiler<'a> {
             Some(settings::Then::Continue) => (Outer::Next, None),
             Some(settings::Then::Steps(nodes)) => {
                 let label = self.label();
-                (Outer::To(Handler::Steps(label)), Some((label, nodes)))
+                (Outer::To(Handler::Steps(label)), Some((label, Some(nodes))))
+            }
+            Some(settings::Then::Handoff) => {
+                let label = self.label();
+                (Outer::To(Handler::Steps(label)), Some((label, None)))
             }
         };
         self.list(steps, "", outer);
         self.emit(Op::End);
-        if let Some((label, nodes)) = handler {
+        if let Some((label, None)) = handler {
+            self.place(label);
+            self.hand_off("on_error");
+        }
+        if let Some((label, Some(nodes))) = handler {
             self.place(label);
             self.certain.clear();
             self.in_handler = true;
@@ -110,11 +124,11 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn emit(&mut self, op: Op) {
+    pub(super) fn emit(&mut self, op: Op) {
         self.program.ops.push(op);
     }
 
-    fn list(&mut self, items: &[Node], parent: &str, outer: Outer) {
+    pub(super) fn list(&mut self, items: &[Node], parent: &str, outer: Outer) {
         let mut items = items.iter().enumerate().peekable();
         while let Some((at, node)) = items.next() {
             if let Some(key) = chain_word(node) {
@@ -195,12 +209,17 @@ impl<'a> Compiler<'a> {
             return false;
         }
         let nothing = Kind::Scalar { text: String::new(), plain: true };
-        let bare = [(Key { text: "stop".into(), place: node.place }, Node { place: node.place, end: node.end, kind: nothing })];
+        let word = node.text().unwrap_or_default();
+        let bare = [(Key { text: word.into(), place: node.place }, Node { place: node.place, end: node.end, kind: nothing })];
         let entries: &[(Key, Node)] = match &node.kind {
             Kind::Map(entries) => entries,
-            Kind::Scalar { text, .. } if text == "stop" => &bare,
+            Kind::Scalar { .. } if matches!(word, "stop" | "handoff") => &bare,
             _ => {
-                self.r.wrong_kind(node, "a step", &format!("a map with one of: {}; or the bare word stop", SUPPORTED.join(", ")));
+                self.r.wrong_kind(
+                    node,
+                    "a step",
+                    &format!("a map with one of: {}; or a bare word: stop, handoff", SUPPORTED.join(", ")),
+                );
                 return false;
             }
         };
@@ -227,7 +246,8 @@ impl<'a> Compiler<'a> {
             None => self.timeout,
         };
         let handler_label = match own.as_ref().map(|o| &o.then) {
-            Some(settings::Then::Steps(nodes)) => Some((self.label(), *nodes)),
+            Some(settings::Then::Steps(nodes)) => Some((self.label(), Some(*nodes))),
+            Some(settings::Then::Handoff) => Some((self.label(), None)),
             _ => None,
         };
         let handler = match (&own, handler_label) {
@@ -242,7 +262,8 @@ impl<'a> Compiler<'a> {
                 Outer::To(handler) => handler,
             },
         };
-        let passed_over = matches!(handler, Handler::GoOn(to) if to == end) || handler_label.is_some();
+        let handed_off = matches!(handler_label, Some((_, None)));
+        let passed_over = matches!(handler, Handler::GoOn(to) if to == end) || (handler_label.is_some() && !handed_off);
 
         let site = self.program.sites.len();
         let first = self.program.ops.len();
@@ -278,6 +299,14 @@ impl<'a> Compiler<'a> {
                         .warning();
                 }
             }
+            Some((key, value)) if key.text == "each" => {
+                self.only(entries, &key.text, &["id", "if", "elif", "on_error", "each"]);
+                let inner = if own.as_ref().is_some_and(|o| o.says_then) { Outer::To(handler) } else { outer };
+                self.each(site, &path, value, inner);
+                if let Some(id) = id.filter(|_| !passed_over) {
+                    self.certain.insert(id);
+                }
+            }
             Some((key, value)) => {
                 let allowed: &[&str] = match key.text.as_str() {
                     "use" | "script" => &["with", "retry", "timeout"],
@@ -301,7 +330,12 @@ impl<'a> Compiler<'a> {
             }
             None => {}
         }
-        if let Some((label, nodes)) = handler_label {
+        if let Some((label, None)) = handler_label {
+            self.emit(Op::Jump(end));
+            self.place(label);
+            self.hand_off(&format!("{path}.on_error"));
+        }
+        if let Some((label, Some(nodes))) = handler_label {
             self.emit(Op::Jump(end));
             self.place(label);
             let after = std::mem::replace(&mut self.certain, snapshot.clone());
@@ -371,6 +405,9 @@ impl<'a> Compiler<'a> {
                 self.r.find("workflow.unknown_key", key.place, format!("`{word}` has no meaning beside `{verb}`")).help(
                     match word {
                         "with" => "only `use` and `script` take `with`",
+                        "timeout" if matches!(verb, "ask" | "wait") => {
+                            "write it into the map of the verb: ask: { text: ..., timeout: 2h }"
+                        }
                         _ => "only `use` and `script` are tried again and timed",
                     },
                 );
@@ -398,6 +435,12 @@ impl<'a> Compiler<'a> {
                 .help("choose another id");
             return None;
         }
+        if self.items.contains(&id) {
+            self.r
+                .find("workflow.duplicate_id", node.place, format!("the id `{id}` is taken by the item of an `each`"))
+                .help("choose another id, or call the item otherwise: `as: line`");
+            return None;
+        }
         if let Some(first) = self.ids.get(&id) {
             let line = first.line;
             self.r
@@ -417,10 +460,11 @@ impl<'a> Compiler<'a> {
     }
 
     /// Judges the uses of names that were read since the last time.
-    fn judge(&mut self) {
+    pub(super) fn judge(&mut self) {
         for one in std::mem::take(&mut self.r.uses) {
             let name = one.name.as_str();
-            if (RESERVED.contains(&name) && (name != "error" || self.in_handler)) || self.certain.contains(name) {
+            let item = self.item.as_deref() == Some(name);
+            if (RESERVED.contains(&name) && (name != "error" || self.in_handler)) || self.certain.contains(name) || item {
                 continue;
             }
             if name == "error" {

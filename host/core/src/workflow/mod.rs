@@ -2,24 +2,30 @@
 
 mod compile;
 mod diagnostic;
+mod each;
 mod outline;
 pub(crate) mod program;
 mod reader;
 mod settings;
 mod source;
+mod steps_called;
 pub mod template;
 mod verbs;
+mod waiting;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use outline::Step;
+pub(crate) use reader::duration;
 pub use source::SourceSet;
+pub(crate) use steps_called::full_id;
 
 use crate::ports::Expressions;
 use compile::{Compiler, RESERVED};
@@ -65,16 +71,18 @@ pub struct Workflow {
 }
 
 /// What starts a workflow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     /// Which facts.
     pub kind: TriggerKind,
     /// On which channels, by the short names of their plugins or the channel's own name; empty: all.
+    #[serde(default)]
     pub channels: Vec<String>,
 }
 
 /// The facts that can start a workflow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the words of the file")]
 pub enum TriggerKind {
     Message,
@@ -157,9 +165,8 @@ impl Workflow {
     #[must_use]
     pub fn verb_at(&self, path: &str) -> Option<&str> {
         self.program
-            .by_path
-            .get(path)
-            .and_then(|site| self.program.sites.get(*site))
+            .find(path)
+            .and_then(|(site, _)| self.program.sites.get(site))
             .and_then(|site| site.verb.as_ref())
             .map(Verb::word)
     }
@@ -191,10 +198,10 @@ fn limits(r: &mut Reader<'_>, node: &Node) -> Option<crate::clock::Millis> {
 /// Settles which outputs anything reads, and which names each script is given.
 fn finish(c: &mut Compiler<'_>) -> Vec<Arc<str>> {
     let mut used = std::mem::take(&mut c.r.used);
-    let ids: &BTreeMap<String, Place> = &c.ids;
+    let (ids, items): (&BTreeMap<String, Place>, &BTreeSet<String>) = (&c.ids, &c.items);
     for site in &mut c.program.sites {
         if let Some(Verb::Script(script)) = &mut site.verb {
-            script.mentions.retain(|name| RESERVED.contains(&&**name) || ids.contains_key(&**name));
+            script.mentions.retain(|name| RESERVED.contains(&&**name) || ids.contains_key(&**name) || items.contains(&**name));
             used.extend(script.mentions.iter().map(|name| name.to_string()));
         }
     }

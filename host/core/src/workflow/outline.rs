@@ -29,7 +29,7 @@ impl Workflow {
             path: &site.path,
             verb: site.verb.as_ref().map_or("do", Verb::word),
             guard: guard(site.first),
-            speaks: matches!(site.verb, Some(Verb::Reply(_) | Verb::Template { .. })),
+            speaks: matches!(site.verb, Some(Verb::Reply(_) | Verb::Template { .. } | Verb::Ask(_))),
         });
         steps.collect()
     }

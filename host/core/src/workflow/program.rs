@@ -2,10 +2,12 @@
 //! message that needs three steps touches three operations.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::clock::Millis;
 use crate::retry::Policy;
+use crate::wait::{Expect, Filter};
 
 use super::template::{Expression, Pattern};
 
@@ -21,6 +23,10 @@ pub(crate) enum Op {
     Run { site: usize },
     /// Goes elsewhere.
     Jump(Label),
+    /// Begins the `each` of a site: its first item.
+    Each { site: usize },
+    /// Goes on with the next item of an `each`, or ends it.
+    Next { site: usize },
     /// Leaves an `on_error` list: `error` is no name any more.
     Handled,
     /// The end.
@@ -59,16 +65,29 @@ pub(crate) struct Site {
 /// What a step does.
 #[derive(Debug)]
 pub(crate) enum Verb {
-    Use { plugin: Arc<str>, with: Pattern },
+    Use {
+        plugin: Arc<str>,
+        with: Pattern,
+    },
     Script(Script),
     Reply(Reply),
-    Template { name: Pattern, language: Pattern, variables: Option<Pattern> },
+    Template {
+        name: Pattern,
+        language: Pattern,
+        variables: Option<Pattern>,
+    },
     Tag(Pattern),
     Untag(Pattern),
     Note(Pattern),
     Assign(Pattern),
     Set(Vec<(String, Pattern)>),
     Stop(Option<Pattern>),
+    Handoff(Handoff),
+    Ask(Box<Ask>),
+    Wait(WaitForm),
+    /// `approve` and `draft`.
+    Approve(Approve),
+    Each(Each),
 }
 
 impl Verb {
@@ -85,6 +104,12 @@ impl Verb {
             Self::Assign(_) => "assign",
             Self::Set(_) => "set",
             Self::Stop(_) => "stop",
+            Self::Handoff(_) => "handoff",
+            Self::Ask(_) => "ask",
+            Self::Wait(_) => "wait",
+            Self::Approve(Approve { send: true, .. }) => "draft",
+            Self::Approve(_) => "approve",
+            Self::Each(_) => "each",
         }
     }
 }
@@ -96,6 +121,65 @@ pub(crate) struct Script {
     /// Identifiers in its text; after the whole file is read: those of them that are names.
     pub mentions: Vec<Arc<str>>,
     pub with: Vec<(String, Pattern)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Handoff {
+    pub to: Option<String>,
+    pub note: Option<Pattern>,
+    /// Written by `on_error: handoff`: the note says what failed.
+    pub of_error: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub question: Reply,
+    pub expect: Expected,
+    pub again: Option<Pattern>,
+    pub timeout: Millis,
+}
+
+/// What an `ask` expects.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// Nothing was said: one of the buttons, where there are any.
+    Unsaid,
+    Kind(Expect),
+    /// A list of texts.
+    OneOf(Pattern),
+}
+
+#[derive(Debug)]
+pub(crate) enum WaitForm {
+    /// A length of time.
+    Length(Pattern),
+    /// A moment: milliseconds, or RFC 3339.
+    Until(Pattern),
+    Event {
+        filter: Filter,
+        timeout: Millis,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Approve {
+    pub text: Pattern,
+    pub to: Option<String>,
+    pub expires: Millis,
+    /// `draft`: what was approved is sent.
+    pub send: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Each {
+    pub items: Pattern,
+    /// The name of the item.
+    pub name: Arc<str>,
+    pub max: usize,
+    /// The sites of its steps.
+    pub inner: Range<usize>,
+    /// Its [`Op::Next`].
+    pub next: usize,
 }
 
 #[derive(Debug, Default)]
@@ -149,5 +233,16 @@ impl Program {
     /// Where a label stands. A label of the program itself is always there; the end otherwise.
     pub(crate) fn at(&self, label: Label) -> usize {
         self.labels.get(label).copied().unwrap_or(self.ops.len())
+    }
+
+    /// The site of a path of a run, and the item where it stands in an `each`: `items[2].send` is the site `items[].send`.
+    pub(crate) fn find(&self, path: &str) -> Option<(usize, Option<usize>)> {
+        if let Some(site) = self.by_path.get(path) {
+            return Some((*site, None));
+        }
+        let (before, rest) = path.split_once('[')?;
+        let (item, after) = rest.split_once(']')?;
+        let site = self.by_path.get(format!("{before}[]{after}").as_str())?;
+        Some((*site, Some(item.parse().ok()?)))
     }
 }

@@ -341,7 +341,7 @@ pub(super) fn within(base: Place, line: u32, column: u32) -> Place {
 }
 
 /// Reads a length of time.
-pub(super) fn duration(text: &str) -> Option<Millis> {
+pub(crate) fn duration(text: &str) -> Option<Millis> {
     let text = text.trim();
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_at);

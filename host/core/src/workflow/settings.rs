@@ -17,10 +17,11 @@ pub(super) struct OnError<'n> {
 pub(super) enum Then<'n> {
     Stop,
     Continue,
+    Handoff,
     Steps(&'n [Node]),
 }
 
-const ON_ERROR: &str = "continue, stop, a list of steps, or { retry: 3, then: ... }";
+const ON_ERROR: &str = "continue, stop, handoff, a list of steps, or { retry: 3, then: ... }";
 
 /// `continue | stop | [steps] | {retry, then}`.
 pub(super) fn on_error<'n>(r: &mut Reader<'_>, node: &'n Node) -> OnError<'n> {
@@ -43,13 +44,9 @@ fn then<'n>(r: &mut Reader<'_>, node: &'n Node) -> Then<'n> {
         (Kind::List(items), _) => Then::Steps(items),
         (_, Some("continue")) => Then::Continue,
         (_, Some("stop")) => Then::Stop,
-        (_, Some("handoff")) => {
-            r.find("workflow.verb_not_supported", node.place, "`handoff` cannot run in this version yet")
-                .help("write a list of steps: on_error: [{ assign: team/NAME }, { note: \"...\" }]");
-            Then::Stop
-        }
+        (_, Some("handoff")) => Then::Handoff,
         (_, Some(word)) => {
-            let help = did_you_mean(word, ["continue", "stop"].into_iter());
+            let help = did_you_mean(word, ["continue", "stop", "handoff"].into_iter());
             r.find("workflow.on_error", node.place, format!("`{word}` says nothing about an error"))
                 .expected(ON_ERROR)
                 .maybe_help(help);
@@ -100,6 +97,14 @@ const KINDS: [(&str, TriggerKind); 7] = [
     ("order", TriggerKind::Order),
 ];
 
+impl TriggerKind {
+    /// By its word in a workflow.
+    #[must_use]
+    pub fn by_word(word: &str) -> Option<Self> {
+        KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+    }
+}
+
 /// Triggers that are known and do not run yet.
 const LATER: [&str; 7] = ["status", "keyword", "tag-added", "schedule", "webhook", "broadcast-reply", "manual"];
 
@@ -141,7 +146,7 @@ fn triggers_of(r: &mut Reader<'_>, node: &Node) -> Vec<Trigger> {
 }
 
 fn kind(r: &mut Reader<'_>, key: &Key) -> Option<TriggerKind> {
-    let found = KINDS.iter().find(|(word, _)| *word == key.text).map(|(_, kind)| *kind);
+    let found = TriggerKind::by_word(&key.text);
     if found.is_none() {
         let words: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();
         if LATER.contains(&key.text.as_str()) {

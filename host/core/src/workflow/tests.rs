@@ -149,9 +149,10 @@ fn steps_and_verbs() {
     check_steps("  - reply: x\n    tag: y\n", &["5:5 workflow.two_verbs"]);
     check_steps("  - id: x\n", &["4:5 workflow.no_verb"]);
     check_steps("  - nothing\n", &["4:5 workflow.wrong_kind"]);
-    check_steps("  - ask: size?\n", &["4:5 workflow.verb_not_supported"]);
-    check_steps("  - draft: x\n    outside_window: { template: y }\n", &["4:5 workflow.verb_not_supported"]);
-    check_steps("  - reply: x\n    on_error: handoff\n", &["5:15 workflow.verb_not_supported"]);
+    check_steps("  - call: other\n", &["4:5 workflow.verb_not_supported"]);
+    check_steps("  - publish: x\n", &["4:5 workflow.verb_not_supported"]);
+    check_steps("  - draft: x\n    outside_window: { template: y }\n", &["5:5 workflow.unknown_key"]);
+    check_steps("  - reply: x\n    on_error: handoff\n", &[]);
     check_steps("  - reply: x\n    on_error: contineu\n", &["5:15 workflow.on_error"]);
     check_steps("  - reply: x\n    with: {}\n", &["5:5 workflow.unknown_key"]);
     check_steps("  - use: keyword\n    retyr: 3\n", &["5:5 workflow.unknown_key"]);
@@ -170,6 +171,93 @@ fn steps_and_verbs() {
     check_steps("  - else:\n      - stop\n", &["4:5 workflow.stray_else"]);
     check_steps("  - if: true\n    reply: x\n  - else: stop\n  - elif: true\n    stop:\n", &["7:5 workflow.stray_else"]);
     check_steps("  - if: true\n    reply: x\n  - else:\n      tag: y\n", &[]);
+}
+
+#[test]
+fn verbs_that_wait() {
+    for good in [
+        "  - ask: Which size?\n",
+        "  - ask: { text: 'Which ${vars.x}?', buttons: [S, { title: L, payload: l }], timeout: 2h, again: 'Which one?' }\n",
+        "  - ask: { text: How many?, expect: number }\n",
+        "  - ask: { text: Which?, expect: { one_of: [a, b] } }\n",
+        "  - ask: { text: Which?, expect: { one_of: '${vars.list}' } }\n",
+        "  - wait: 2h\n",
+        "  - wait: ${vars.delay}\n",
+        "  - wait: { until: 2026-01-31T09:00:00Z }\n",
+        "  - wait: { until: '${vars.then}' }\n",
+        "  - wait: { for: message, timeout: 1d }\n",
+        "  - wait: { for: [{ order: { channels: [whatsapp] } }, review] }\n",
+        "  - approve: Shall I?\n",
+        "  - draft: { text: 'Dear ${contact.name}', to: team/care, expires: 2d }\n",
+        "  - handoff\n",
+        "  - handoff: team/care\n",
+        "  - handoff: { to: agent/ann, note: '${event.text}' }\n",
+        "  - if: true\n    id: size\n    ask: { text: Which?, expect: number }\n    on_error: handoff\n  - reply: ${size?.text}\n",
+    ] {
+        check_steps(good, &[]);
+    }
+    check_steps("  - ask: { text: a, tiemout: 2h }\n", &["4:21 workflow.unknown_key"]);
+    check_steps("  - ask: { buttons: [a] }\n", &["4:10 workflow.missing_key"]);
+    check_steps("  - ask: { text: a, timeout: 2 }\n", &["4:30 workflow.duration"]);
+    check_steps("  - ask: { text: a, expect: nubmer }\n", &["4:29 workflow.expect"]);
+    check_steps("  - ask: { text: a, expect: { one_off: [a] } }\n", &["4:31 workflow.unknown_key", "4:29 workflow.missing_key"]);
+    check_steps("  - ask: { text: a, expect: { one_of: a } }\n", &["4:39 workflow.wrong_kind"]);
+    check_steps("  - ask: { text: a, buttons: [b], expect: any }\n", &["4:43 workflow.buttons_of_any"]);
+    check_steps("  - ask: a\n    timeout: 2h\n", &["5:5 workflow.unknown_key"]);
+    check_steps("  - wait: soon\n", &["4:11 workflow.duration"]);
+    check_steps("  - wait: { until: soon }\n", &["4:20 workflow.moment"]);
+    check_steps("  - wait: { for: mesage }\n", &["4:18 workflow.unknown_trigger"]);
+    check_steps("  - wait: { until: 5, for: message }\n", &["4:11 workflow.wait"]);
+    check_steps("  - wait: { for: message, timeot: 5h }\n", &["4:27 workflow.unknown_key"]);
+    check_steps("  - wait:\n", &["4:9 workflow.wrong_kind"]);
+    check_steps("  - approve: { text: a, to: ann }\n", &["4:29 workflow.assignee"]);
+    check_steps("  - draft: { to: team/a }\n", &["4:12 workflow.missing_key"]);
+    check_steps("  - draft: ''\n", &["4:12 workflow.empty_text"]);
+    check_steps("  - handoff: ann\n", &["4:14 workflow.assignee"]);
+    check_steps("  - emit: a\n", &["4:5 workflow.verb_not_supported"]);
+}
+
+#[test]
+fn each_and_the_name_of_its_item() {
+    let each = |inside: &str| format!("  - id: all\n    each:\n      in: ${{vars.list}}\n{inside}");
+    check_steps(
+        &each(
+            "      do:\n        - id: one\n          reply: ${item.text}\n        - reply: ${one.message}\n  - reply: ${all}\n",
+        ),
+        &[],
+    );
+    check_steps(&each("      as: line\n      max: 5\n      do:\n        - ask: ${line}\n"), &[]);
+    check_steps(&each("      as: line\n      do:\n        - reply: ${item}\n"), &["9:20 workflow.unknown_name"]);
+    check_steps(&each("      do:\n        - stop\n  - reply: ${item}\n"), &["9:14 workflow.unknown_name"]);
+    check_steps(
+        &each("      do:\n        - id: one\n          reply: a\n  - reply: ${one.x}\n"),
+        &["10:14 workflow.may_not_have_run"],
+    );
+    check_steps(&each("      do:\n        - id: item\n          reply: a\n"), &["8:15 workflow.duplicate_id"]);
+    check_steps(&each("      as: all\n      do: []\n"), &["6:7 workflow.duplicate_id"]);
+    check_steps(&each("      as: event\n      do: []\n"), &["7:11 workflow.bad_id"]);
+    check_steps(&each("      max: 5000\n      do: []\n"), &["7:12 workflow.number"]);
+    check_steps(&each("      steps: []\n"), &["7:7 workflow.unknown_key", "6:7 workflow.missing_key"]);
+    check_steps(&each("      do: a\n"), &["7:11 workflow.wrong_kind"]);
+    check_steps(&each("      do:\n        - each: { in: [1], as: b, do: [] }\n"), &["8:17 workflow.nested_each"]);
+    check_steps("  - each: { in: { a: 1 }, do: [] }\n", &["4:17 workflow.wrong_kind"]);
+    // The script sees the item when it mentions it.
+    let w = parse(&format!("name: t\non: message\nsteps:\n{}", each("      as: line\n      do:\n        - script: 'line.n'\n")))
+        .unwrap();
+    let Some(Verb::Script(script)) = &w.program.sites[w.program.by_path["all[].1"]].verb else { panic!() };
+    assert_eq!(script.mentions.iter().map(|m| &**m).collect::<Vec<_>>(), ["line"]);
+    assert_eq!((w.verb_at("all[7].1"), w.verb_at("all"), w.verb_at("all[7].2")), (Some("script"), Some("each"), None));
+}
+
+#[test]
+fn plugins_that_a_script_calls_are_pinned() {
+    let w = parse("name: t\non: message\nsteps:\n  - script: 'step(\"keyword\", #{}); step(\"acme/mood\")'\n").unwrap();
+    assert_eq!(w.plugins.iter().map(|p| &**p).collect::<Vec<_>>(), ["acme/mood", "pointsman/keyword"]);
+    check_steps("  - script: |\n      let a = 1;\n      step(\"keywrd\")\n", &["6:12 workflow.unknown_plugin"]);
+    let sources =
+        SourceSet::new("w.yaml", "name: t\non: message\nsteps:\n  - script: a.rhai\n").with("a.rhai", "1;\n  step(`x`)");
+    let found = Workflow::parse(&sources, &Double::default(), &Installed).unwrap_err();
+    assert_eq!((found[0].file.as_str(), found[0].line, found[0].column), ("a.rhai", 2, 8));
 }
 
 #[test]
@@ -222,8 +310,8 @@ fn a_finding_is_shown_like_a_compilers() {
     assert_eq!(
         found[0].to_string(),
         "error[workflow.unknown_verb]: there is no verb `repyl`\n \
-         --> workflow.yaml:4:5\n  |\n4 |   - repyl: hello\n  |     ^ expected one of use, script, reply, template, tag, \
-         untag, note, assign, set, do, stop\n  = help: did you mean `reply`?"
+         --> workflow.yaml:4:5\n  |\n4 |   - repyl: hello\n  |     ^ expected one of use, script, reply, template, ask, \
+         wait, approve, draft, tag, untag, note, assign, handoff, set, each, do, stop\n  = help: did you mean `reply`?"
     );
     let json = serde_json::to_value(&found[0]).unwrap();
     assert_eq!((&json["severity"], &json["line"], &json["source"]), (&"error".into(), &4.into(), &"  - repyl: hello".into()));

@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::compile::{Compiler, RESERVED};
 use super::diagnostic::Place;
-use super::program::{AttachmentForm, ButtonForm, Buttons, Reply, Script, Verb};
+use super::program::{AttachmentForm, ButtonForm, Buttons, Handoff, Reply, Script, Verb};
 use super::reader::{did_you_mean, within};
+use super::steps_called;
 use super::template::Pattern;
-use super::yaml::{Kind, Node};
+use super::waiting;
+use super::yaml::{Key, Kind, Node};
 use crate::event::AttachmentKind;
 use crate::limits::SCRIPT_SOURCE;
 
@@ -21,8 +23,10 @@ pub(super) const VERBS: [&str; 21] = [
 ];
 
 /// Those that this version runs.
-pub(super) const SUPPORTED: [&str; 11] =
-    ["use", "script", "reply", "template", "tag", "untag", "note", "assign", "set", "do", "stop"];
+pub(super) const SUPPORTED: [&str; 17] = [
+    "use", "script", "reply", "template", "ask", "wait", "approve", "draft", "tag", "untag", "note", "assign", "handoff", "set",
+    "each", "do", "stop",
+];
 
 const ATTACHMENTS: [(&str, AttachmentKind); 6] = [
     ("image", AttachmentKind::Image),
@@ -49,6 +53,11 @@ pub(super) fn read(c: &mut Compiler<'_>, name: &str, value: &Node, with: Option<
             let read: Vec<_> = entries.iter().map(|(key, node)| (key.text.clone(), c.r.pattern(node))).collect();
             Verb::Set(read)
         }
+        "ask" => Verb::Ask(Box::new(waiting::ask(c, value)?)),
+        "wait" => Verb::Wait(waiting::wait(c, value)?),
+        "approve" => Verb::Approve(waiting::approve(c, value, false)?),
+        "draft" => Verb::Approve(waiting::approve(c, value, true)?),
+        "handoff" => Verb::Handoff(handoff(c, value)?),
         "stop" if value.is_null() => Verb::Stop(None),
         "stop" => Verb::Stop(Some(c.r.text(value, "the reason")?)),
         _ => return None,
@@ -57,18 +66,8 @@ pub(super) fn read(c: &mut Compiler<'_>, name: &str, value: &Node, with: Option<
 
 fn use_plugin(c: &mut Compiler<'_>, value: &Node, with: Option<&Node>) -> Option<Verb> {
     let word = c.r.fixed_text(value, "a plugin's id")?;
-    let id = if word.contains('/') { word.clone() } else { format!("pointsman/{word}") };
-    if !c.r.plugins.knows(&id) {
-        let names = c.r.plugins.names();
-        let short: Vec<&str> = names.iter().map(|n| n.strip_prefix("pointsman/").unwrap_or(n)).collect();
-        let help = did_you_mean(&word, short.iter().copied());
-        let all = short.join(", ");
-        c.r.find("workflow.unknown_plugin", value.place, format!("no plugin `{id}` is installed"))
-            .expected(if all.is_empty() { "an installed plugin (there is none)".to_owned() } else { format!("one of {all}") })
-            .maybe_help(help);
-        return None;
-    }
-    let id: Arc<str> = id.into();
+    let file = c.r.sources.main().to_owned();
+    let id = known_plugin(c, &word, &file, value.place)?;
     c.plugins.insert(Arc::clone(&id));
     let with = match with {
         Some(node) if !matches!(node.kind, Kind::Map(_)) => {
@@ -79,6 +78,22 @@ fn use_plugin(c: &mut Compiler<'_>, value: &Node, with: Option<&Node>) -> Option
         None => Pattern::Fixed(Value::Object(serde_json::Map::new())),
     };
     Some(Verb::Use { plugin: id, with })
+}
+
+/// The full id of a plugin that is installed, or a finding.
+pub(super) fn known_plugin(c: &mut Compiler<'_>, word: &str, file: &str, place: Place) -> Option<Arc<str>> {
+    let id = steps_called::full_id(word);
+    if c.r.plugins.knows(&id) {
+        return Some(id);
+    }
+    let names = c.r.plugins.names();
+    let short: Vec<&str> = names.iter().map(|n| n.strip_prefix("pointsman/").unwrap_or(n)).collect();
+    let help = did_you_mean(word, short.iter().copied());
+    let all = short.join(", ");
+    c.r.find_in(file, "workflow.unknown_plugin", place, format!("no plugin `{id}` is installed"))
+        .expected(if all.is_empty() { "an installed plugin (there is none)".to_owned() } else { format!("one of {all}") })
+        .maybe_help(help);
+    None
 }
 
 fn script(c: &mut Compiler<'_>, value: &Node, with: Option<&Node>) -> Option<Verb> {
@@ -121,6 +136,7 @@ fn script(c: &mut Compiler<'_>, value: &Node, with: Option<&Node>) -> Option<Ver
         c.r.find_in(&name, "script.syntax", place, mistake.message);
         return None;
     }
+    steps_called::pin(c, &source, &name, base);
     let mut given = Vec::new();
     if let Some(node) = with {
         for (key, node) in c.r.map(node, "`with`", "a map: { size: 3 }") {
@@ -151,6 +167,15 @@ fn reply(c: &mut Compiler<'_>, value: &Node) -> Option<Reply> {
         return Some(Reply { text: Some(c.r.text(value, "a reply")?), ..Reply::default() });
     };
     c.r.known_keys(entries, "a reply", &["text", "attachments", "buttons", "quote"]);
+    let out = message(c, entries);
+    if out.text.is_none() && out.attachments.is_empty() && c.r.found.is_empty() {
+        c.r.find("workflow.empty_text", value.place, "this reply says nothing").expected("a `text` or `attachments`");
+    }
+    Some(out)
+}
+
+/// What a reply and a question have in common; other keys are somebody else's.
+pub(super) fn message(c: &mut Compiler<'_>, entries: &[(Key, Node)]) -> Reply {
     let mut out = Reply::default();
     for (key, node) in entries {
         match key.text.as_str() {
@@ -178,10 +203,7 @@ fn reply(c: &mut Compiler<'_>, value: &Node) -> Option<Reply> {
             _ => {}
         }
     }
-    if out.text.is_none() && out.attachments.is_empty() && c.r.found.is_empty() {
-        c.r.find("workflow.empty_text", value.place, "this reply says nothing").expected("a `text` or `attachments`");
-    }
-    Some(out)
+    out
 }
 
 fn list<'n>(c: &mut Compiler<'_>, node: &'n Node, what: &str) -> &'n [Node] {
@@ -271,12 +293,46 @@ fn words(c: &mut Compiler<'_>, value: &Node, what: &str) -> Option<Pattern> {
 fn assign(c: &mut Compiler<'_>, value: &Node) -> Option<Pattern> {
     let pattern = c.r.text(value, "`assign`")?;
     if let Pattern::Fixed(Value::String(to)) = &pattern
-        && !super::good_assignee(to)
+        && !somebody(c, to, value)
     {
-        c.r.find("workflow.assignee", value.place, format!("`{to}` is nobody")).expected("team/NAME or agent/NAME");
         return None;
     }
     Some(pattern)
+}
+
+/// Finds who is nobody.
+fn somebody(c: &mut Compiler<'_>, to: &str, value: &Node) -> bool {
+    let good = super::good_assignee(to);
+    if !good {
+        c.r.find("workflow.assignee", value.place, format!("`{to}` is nobody")).expected("team/NAME or agent/NAME");
+    }
+    good
+}
+
+/// A person or team that is written out.
+pub(super) fn person(c: &mut Compiler<'_>, value: &Node) -> Option<String> {
+    let to = c.r.fixed_text(value, "`to`")?;
+    somebody(c, &to, value).then_some(to)
+}
+
+/// `handoff:`, `handoff: team/care`, `handoff: { to, note }`.
+fn handoff(c: &mut Compiler<'_>, value: &Node) -> Option<Handoff> {
+    let mut out = Handoff::default();
+    match &value.kind {
+        _ if value.is_null() => {}
+        Kind::Map(entries) => {
+            c.r.known_keys(entries, "a handoff", &["to", "note"]);
+            for (key, node) in entries {
+                match key.text.as_str() {
+                    "to" => out.to = Some(person(c, node)?),
+                    "note" => out.note = Some(c.r.text(node, "the note of a handoff")?),
+                    _ => {}
+                }
+            }
+        }
+        _ => out.to = Some(person(c, value)?),
+    }
+    Some(out)
 }
 
 impl Compiler<'_> {

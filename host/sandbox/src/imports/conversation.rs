@@ -4,6 +4,7 @@ use pointsman_core::ports::{ConversationInfo, Refusal, Said, Speaker};
 
 use super::{Answered, answer};
 use crate::ctx::Ctx;
+use crate::past::{Question, Told};
 use crate::world::conversation as wit;
 use crate::world::convert::ForGuest as _;
 
@@ -11,46 +12,66 @@ use crate::world::convert::ForGuest as _;
 const HISTORY: u32 = 100;
 
 impl Ctx {
-    fn may_read(&mut self) -> Result<std::sync::Arc<dyn pointsman_core::ports::StepHost>, Refusal> {
+    fn may_read(&mut self) -> Result<(), Refusal> {
         let leg = self.called();
         if leg.plugin.capabilities.conversation.is_none() {
             return Err(leg.denied("conversation", "conversation = { why = \"...\" }"));
         }
-        leg.reader()
+        Ok(())
     }
 }
 
 impl wit::Host for Ctx {
     async fn get(&mut self) -> Answered<wit::Info> {
-        let host = match self.may_read() {
-            Ok(host) => host,
-            Err(refusal) => return answer(Err(refusal)),
+        if let Err(refusal) = self.may_read() {
+            return answer(Err(refusal));
+        }
+        let question = Question::new(&["conversation"]);
+        if let Some(told) = self.leg.past.told::<ConversationInfo>(question) {
+            return answer(told.map(|of| info(&of)));
+        }
+        let told = match self.leg.reader() {
+            Ok(host) => host.conversation().await,
+            Err(refusal) => Err(refusal),
         };
-        answer(host.conversation().await.map(info))
+        let given = told.as_ref().map(info).map_err(Clone::clone);
+        self.leg.past.note(question, told.map_or_else(Told::Refused, |of| Told::Conversation(Box::new(of))));
+        answer(given)
     }
 
     async fn history(&mut self, count: u32) -> Answered<Vec<wit::Said>> {
-        let host = match self.may_read() {
-            Ok(host) => host,
-            Err(refusal) => return answer(Err(refusal)),
+        if let Err(refusal) = self.may_read() {
+            return answer(Err(refusal));
+        }
+        let count = count.min(HISTORY);
+        let question = Question::new(&["history", &count.to_string()]);
+        let all = |told: &Vec<Said>| told.iter().map(said).collect();
+        if let Some(told) = self.leg.past.told::<Vec<Said>>(question) {
+            return answer(told.as_ref().map(all).map_err(Clone::clone));
+        }
+        let told = match self.leg.reader() {
+            Ok(host) => host.history(count).await,
+            Err(refusal) => Err(refusal),
         };
-        answer(host.history(count.min(HISTORY)).await.map(|all| all.into_iter().map(said).collect()))
+        let given = told.as_ref().map(all).map_err(Clone::clone);
+        self.leg.past.note(question, told.map_or_else(Told::Refused, Told::History));
+        answer(given)
     }
 }
 
-fn info(of: ConversationInfo) -> wit::Info {
+fn info(of: &ConversationInfo) -> wit::Info {
     wit::Info {
-        id: of.id,
-        channel: of.channel,
+        id: of.id.clone(),
+        channel: of.channel.clone(),
         contact: of.contact.for_guest(),
-        tags: of.tags,
+        tags: of.tags.clone(),
         attributes: if of.attributes.is_null() { "{}".to_owned() } else { of.attributes.to_string() },
-        assigned: of.assigned,
+        assigned: of.assigned.clone(),
         window_ends: of.window_ends,
     }
 }
 
-fn said(of: Said) -> wit::Said {
+fn said(of: &Said) -> wit::Said {
     wit::Said {
         by: match of.by {
             Speaker::Contact => wit::Speaker::Contact,

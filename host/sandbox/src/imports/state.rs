@@ -1,5 +1,6 @@
 //! `state`: a small store. Reads see the step's own writes first, then what stood before the step; writes are effects, so
-//! they are kept with the step's result or not at all. Attacks stopped here: keys and values without end, and scopes that
+//! they are kept with the step's result or not at all. In a later leg that means: after its wait a step reads what stands in
+//! the store then, its own earlier writes among it. Attacks stopped here: keys and values without end, and scopes that
 //! the operator was not asked for.
 
 use pointsman_core::effect::{Effect, Scope};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::{Answered, answer};
 use crate::ctx::Ctx;
 use crate::json::parse_within;
+use crate::past::{Question, Told};
 use crate::world::state::{Host, Scope as WitScope};
 
 /// Bytes of a key.
@@ -44,11 +46,22 @@ impl Ctx {
         })
     }
 
-    async fn value(&mut self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal> {
-        match self.written(scope, key) {
-            Some(own) => Ok(own),
-            None => self.leg.reader()?.state(scope, key).await,
+    /// What stands there. `take` looks at it; it is kept for the case that the step suspends.
+    async fn value<T>(&mut self, scope: Scope, key: &str, take: impl FnOnce(Option<&Value>) -> T) -> Result<T, Refusal> {
+        let question = Question::new(&["state", word(scope), key]);
+        if let Some(told) = self.leg.past.told::<Option<[Value; 1]>>(question) {
+            return told.map(|value| take(value.as_ref().map(|[value]| value)));
         }
+        let told = match self.written(scope, key) {
+            Some(own) => Ok(own),
+            None => match self.leg.reader() {
+                Ok(host) => host.state(scope, key).await,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        let given = told.as_ref().map(|value| take(value.as_ref())).map_err(Clone::clone);
+        self.leg.past.note(question, told.map_or_else(Told::Refused, Told::State));
+        given
     }
 
     fn write(&mut self, scope: Scope, key: String, value: Option<Value>, bytes: usize, ttl: Option<u64>) -> Result<(), Refusal> {
@@ -58,13 +71,22 @@ impl Ctx {
     }
 }
 
+/// A scope in a word.
+fn word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Conversation => "conversation",
+        Scope::Contact => "contact",
+        Scope::Workspace => "workspace",
+    }
+}
+
 impl Host for Ctx {
     async fn get(&mut self, scope: WitScope, key: String) -> Answered<Option<String>> {
         let scope = match self.may(scope, &key) {
             Ok(scope) => scope,
             Err(refusal) => return answer(Err(refusal)),
         };
-        answer(self.value(scope, &key).await.map(|value| value.map(|value| value.to_string())))
+        answer(self.value(scope, &key, |value| value.map(Value::to_string)).await)
     }
 
     fn set(&mut self, scope: WitScope, key: String, value: String, ttl: Option<u64>) -> Answered<()> {
@@ -83,9 +105,8 @@ impl Host for Ctx {
             Ok(scope) => scope,
             Err(refusal) => return answer(Err(refusal)),
         };
-        let before = match self.value(scope, &key).await {
-            Ok(None) => Some(0),
-            Ok(Some(value)) => value.as_i64(),
+        let before = match self.value(scope, &key, |value| value.map_or(Some(0), Value::as_i64)).await {
+            Ok(before) => before,
             Err(refusal) => return answer(Err(refusal)),
         };
         let Some(sum) = before.and_then(|before| before.checked_add(by)) else {

@@ -5,6 +5,7 @@ mod hostile;
 mod imports;
 mod loading;
 mod script;
+mod suspend;
 mod warm;
 
 use std::path::Path;
@@ -78,6 +79,9 @@ impl House {
             input,
             config: Value::Null,
             event: None,
+            journal: Vec::new(),
+            taken: Vec::new(),
+            reads: Vec::new(),
         }
     }
 

@@ -7,10 +7,10 @@ use pointsman_core::effect::Effect;
 use super::*;
 
 /// A house with the interpreter.
-struct Scripts(Sandbox);
+pub(super) struct Scripts(pub(super) Sandbox);
 
 impl Scripts {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/steps/script");
         let component = BUILT.get_or_init(|| std::fs::read(pointsman_build::build_guest(&folder).unwrap()).unwrap());
@@ -35,6 +35,9 @@ impl Scripts {
             input,
             config: Value::Null,
             event: None,
+            journal: Vec::new(),
+            taken: Vec::new(),
+            reads: Vec::new(),
         };
         self.0.run(call, Arc::new(Desk::default())).await
     }

@@ -9,5 +9,6 @@ mod outbox;
 mod parked;
 mod shipped;
 mod try_plugin;
+mod waiting;
 mod why;
 mod workflows;

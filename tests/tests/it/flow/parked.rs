@@ -297,7 +297,8 @@ impl StepRunner for Flaky {
     async fn run(&self, call: StepCall, host: Arc<dyn StepHost>) -> StepEnd {
         if self.broken.load(Ordering::SeqCst) {
             let failure = Failure::new(Class::Transient, "sandbox.busy", "busy; it is tried again");
-            return StepEnd { result: Err(failure), effects: Vec::new(), log: Vec::new(), usage: Usage::default() };
+            let reads = Vec::new();
+            return StepEnd { result: Err(failure), effects: Vec::new(), log: Vec::new(), usage: Usage::default(), reads };
         }
         self.inner.run(call, host).await
     }

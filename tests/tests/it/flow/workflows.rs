@@ -77,6 +77,21 @@ async fn a_broken_workflow_does_not_stop_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_running_host_takes_over_what_is_published() {
+    let site = Site::new(&[SHOP]).await;
+    let process = site.serve(&[]);
+    site.emulator.say(ANA, "Ana", "hello").await.unwrap();
+    assert_eq!(site.taken(1).await[0].text(), Some("You said: hello"));
+    site.write_workflow("shop", "name: shop\non: message\nsteps:\n  - reply: The new one.\n", &[]);
+    site.done(&["publish", &site.workflows().to_string_lossy()]);
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    site.emulator.say(ANA, "Ana", "hello again").await.unwrap();
+    assert_eq!(site.taken(2).await[1].text(), Some("The new one."));
+    process.stop();
+    site.books();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_whose_step_fails_is_parked_and_the_next_one_runs() {
     let failing = (
         "failing",

@@ -54,6 +54,9 @@ fn call(code: Code, input: Value) -> StepCall {
         input,
         config: json!({}),
         event: None,
+        journal: Vec::new(),
+        taken: Vec::new(),
+        reads: Vec::new(),
     }
 }
 

@@ -25,6 +25,12 @@ async fn a_host_does_not_start_with_a_wrong_or_missing_key() {
     std::fs::remove_file(&key).unwrap();
     refused("no master key at");
     std::fs::write(&key, right).unwrap();
+    let keys = site.dir.path().join("data/keys.db");
+    let aside = site.dir.path().join("aside.db");
+    std::fs::rename(&keys, &aside).unwrap();
+    refused("the key store");
+    assert!(!keys.exists(), "none is made in its place");
+    std::fs::rename(&aside, &keys).unwrap();
     site.serve(&[]).stop();
     use std::os::unix::fs::PermissionsExt;
     let note = site.dir.path().join("RECOVERY.txt");

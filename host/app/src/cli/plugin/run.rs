@@ -92,6 +92,9 @@ pub(super) fn answer(rig: &Rig, case: &Case) -> Result<Value, Failure> {
         input,
         config: case::value("config", &case.config)?.unwrap_or(Value::Null),
         event: event.map(|event| from_v1(event, now).map(Arc::new)).transpose()?,
+        journal: Vec::new(),
+        taken: Vec::new(),
+        reads: Vec::new(),
     };
     let host = Arc::new(MadeUp::read(&case.conversation, &case.state)?);
     Ok(told(rig.wait(sandbox.run(call, host))))
