@@ -6,7 +6,7 @@ use pointsman_core::event::v1;
 use pointsman_core::failure::Failure;
 
 /// Codes whose sentences are the host's, the interpreter's or a shipped channel's, by how they begin.
-const OURS: [&str; 31] = [
+const OURS: [&str; 36] = [
     "limit.",
     "denied.",
     "provider.",
@@ -30,6 +30,11 @@ const OURS: [&str; 31] = [
     "set.",
     "template.",
     "run.",
+    "ask.",
+    "wait.",
+    "approve.",
+    "each.",
+    "step.",
     "script.error",
     "script.syntax",
     "script.wait_not_supported",

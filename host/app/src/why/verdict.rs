@@ -3,6 +3,7 @@
 use pointsman_core::failure::Failure;
 use pointsman_core::journal::{Entry, RunState};
 use pointsman_core::outbox::SendState;
+use pointsman_core::wait::{APPROVE, ASK, RETRY, SLEEP, WAIT};
 use pointsman_store::{BareEvent, DROPPED, EventState, ItemKind, RETRIED, SendRow, WebhookState};
 use serde::Serialize;
 
@@ -179,6 +180,10 @@ pub fn meaning(rule: &str) -> (Standing, &'static str) {
         "no_conversation" => (NotAnswered, "the event names nobody who could be answered"),
         "no_trigger" => (NotAnswered, "no workflow can start with an event of this kind"),
         "no_workflow" => (NotAnswered, "no active workflow wanted it"),
+        "answer" => (NothingToAnswer, "a run that waited for it took it and went on: see the runs of its conversation"),
+        "handed_off" => {
+            (NotAnswered, "people have this conversation: `pointsman conversation handback` gives it back to the workflows")
+        }
         "receipt" => (NothingToAnswer, "it is news about a message of ours, and was taken over"),
         "foreign_receipt" => (NothingToAnswer, "it is news about a message that this host did not send, or keeps no more"),
         "ignored" => (NothingToAnswer, "the channel's plugin found nothing in it that anybody could use"),
@@ -263,15 +268,24 @@ fn waiting(story: &Story, run: &RunTold, reveal: bool) -> Verdict {
         let because = format!("a person had workflow `{}` tried again, and it waits for its turn", run.name());
         return verdict(Standing::Waiting, RETRIED, because).cure(serving());
     }
+    let kind = run.row.waiting.as_deref().unwrap_or_default();
     match failed_step(run) {
-        (path, Some(error)) => {
+        (path, Some(error)) if kind == RETRY => {
             let before = format!("workflow `{}` tries step `{path}` again and waits{until}", run.name());
             let verdict = of_failure(Standing::Waiting, &before, error, story, reveal);
             Verdict { cure: Some("nothing: it goes on by itself".to_owned()), ..verdict }
         }
         _ => {
-            let what = run.row.waiting.as_deref().unwrap_or("something");
-            verdict(Standing::Waiting, "waiting", format!("workflow `{}` waits for {what}{until}", run.name()))
+            let (what, cure) = match kind {
+                ASK => ("asked, and waits for the contact's answer", "nothing: the contact's next message goes to it"),
+                APPROVE => ("waits for a person's approval", "`pointsman approval list`, then approve or reject it"),
+                SLEEP => ("sleeps", "nothing: it goes on by itself"),
+                WAIT => ("waits for its time or for an event", "nothing: it goes on by itself"),
+                "turn" => ("wants to ask while another run's question stands", "nothing: it asks when that one has its answer"),
+                "told" => ("was told something by a person, and goes on in a moment", serving()),
+                _ => ("waits", serving()),
+            };
+            verdict(Standing::Waiting, "waiting", format!("workflow `{}` {what}{until}", run.name())).cure(cure)
         }
     }
 }

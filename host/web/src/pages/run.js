@@ -100,6 +100,12 @@ function step(entry, limits) {
       return dot("done", [el("strong", {}, entry.name), el("span", { class: "quiet" }, `in ${entry.path}`)], folded("answer", entry.result));
     case "waiting":
       return dot("waits", [el("strong", {}, `waits: ${entry.kind}`), el("span", { class: "quiet" }, entry.until ? `until ${clock(entry.until)}` : "")]);
+    case "leg":
+      return (entry.effects || []).length > 0 && dot("done", name(entry), el("ul", { class: "effects" }, entry.effects.map(effect)));
+    case "each":
+      return dot("began", [el("strong", {}, "each"), el("span", { class: "quiet" }, `${entry.path}: ${(entry.items || []).length} items`)]);
+    case "told":
+      return dot("began", [el("strong", {}, "told by a person")]);
     case "resumed":
       return dot("began", [el("strong", {}, "goes on"), el("span", { class: "quiet" }, `by ${entry.by}`)]);
     case "cancelled":

@@ -184,6 +184,9 @@ async fn a_draft_is_sent_when_a_person_approves_it_and_once() {
     let list = waiting(1).await;
     assert_eq!((&list[0]["text"], &list[0]["to"]), (&json!("Dear Ana, yes."), &json!("team/care")));
     assert!(site.emulator.taken().is_empty(), "nothing leaves before");
+    let told: Value = serde_json::from_slice(&site.cli(&["why", list[0]["run"].as_str().unwrap()]).stdout).unwrap();
+    let verdict = told["verdict"].as_str().unwrap();
+    assert!(verdict.contains("waits for a person's approval") && !verdict.contains("Dear Ana"), "{verdict}");
     // A crash between draft and approval changes nothing.
     process.kill();
     let process = site.serve(&[]);
