@@ -99,11 +99,24 @@ async fn telegram_tells_its_account_and_learns_the_secret() {
     let api = format!("api_url={}", telegram.url());
     let public = format!("http://{}", process.public);
     let secrets = [("POINTSMAN_SECRET_BOT_TOKEN", BOT), ("POINTSMAN_HTTP__PUBLIC_URL", public.as_str())];
-    let output = site.cli_with(&["channel", "add", "telegram", "--set", &api], &secrets);
+    // Somebody writes while the command waits for the first event.
+    let writer = telegram.clone();
+    let writes = tokio::spawn(async move {
+        while !writer.subscription().subscribed {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        while !matches!(writer.say("427770117", "Dana", "is anybody there").await, Ok((_, 200))) {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    });
+    let args = ["channel", "add", "telegram", "--set", &api, "--wait", "15"];
+    let output = tokio::task::block_in_place(|| site.cli_with(&args, &secrets));
+    writes.await.unwrap();
     let added: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success(), "{added}");
     assert_eq!(added["account"], telegram.config().bot_id.to_string(), "the token told whose it is");
     assert_eq!((&added["checked"], &added["subscribed"]), (&json!(true), &json!(true)), "{added}");
+    assert_eq!(added["first_event"], "message", "{added}");
     let channel = added["id"].as_str().unwrap().to_owned();
 
     // The secret was made up here and told to the provider with the address: its webhooks are taken.
