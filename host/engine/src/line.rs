@@ -78,21 +78,24 @@ impl Engine {
         if kept.event.account.as_deref().is_some_and(|account| account != channel.account.id) && kept.conversation.is_some() {
             return self.end(kept, EventEnd::by("other_account")).await;
         }
-        if let Some(conversation) = &kept.conversation {
-            let view = self.view(conversation, channel.word()).await?;
-            if !view.conversation.waits.is_empty() && self.answered(kept, &view, &channel).await? {
-                return Ok(());
-            }
-            if view.conversation.silenced {
-                return self.end(kept, EventEnd::by("handed_off")).await;
-            }
+        let view = match &kept.conversation {
+            Some(conversation) => Some(self.view(conversation, channel.word()).await?),
+            None => None,
+        };
+        if let Some(view) = view.as_ref().filter(|view| !view.conversation.waits.is_empty())
+            && self.answered(kept, view, &channel).await?
+        {
+            return Ok(());
         }
         let routes = self.catalog.routes(kept.workspace);
         let route = route(&routes.workflows, &kept.event, channel.word());
-        let (Some(conversation), false) = (&kept.conversation, route.run.is_empty()) else {
+        let (Some(view), false) = (view, route.run.is_empty()) else {
             return self.end(kept, EventEnd::by(route.rule.unwrap_or("no_conversation"))).await;
         };
-        let mut leg = Leg::new(kept, self.view(conversation, channel.word()).await?);
+        if view.conversation.silenced {
+            return self.end(kept, EventEnd::by("handed_off")).await;
+        }
+        let mut leg = Leg::new(kept, view);
         for workflow in &route.run {
             let run = self.ids.next(self.clock.now());
             let machine = self.begin(run, kept, workflow, &leg.view, &routes, &channel);

@@ -14,7 +14,7 @@ use crate::sheet::row;
 use crate::types::{AuditRow, Result, StoreError};
 
 /// Whoever holds it may add lines: one at a time within a process. Between processes the write lock of the file decides.
-pub(crate) type Heads = tokio::sync::Mutex<()>;
+pub(crate) type Turn = tokio::sync::Mutex<()>;
 
 /// What is done inside a transaction.
 type Within<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -34,7 +34,7 @@ impl Store {
     ) -> Result<T> {
         let store = self.clone();
         let task = tokio::spawn(async move {
-            let _turn = store.audit_heads.lock().await;
+            let _turn = store.turn.lock().await;
             let mut keeper = store.keeper.lock().await;
             let connection = keeper.as_mut().ok_or(StoreError::Closed)?;
             run(connection, "begin immediate", Vec::new()).await?;

@@ -132,7 +132,7 @@ pub struct Inner {
     index: IndexKey,
     clock: Arc<dyn Clock>,
     ids: Arc<IdMaker>,
-    audit_heads: audit::Heads,
+    turn: audit::Turn,
     notes: taken::Notes,
     keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
     key_keeper: tokio::sync::Mutex<Option<SqliteConnection>>,

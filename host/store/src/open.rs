@@ -68,7 +68,7 @@ impl Store {
             clock,
             ids,
             notes: Notes::open(&config.data),
-            audit_heads: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             keeper: tokio::sync::Mutex::new(Some(keeper)),
             key_keeper: tokio::sync::Mutex::new(Some(key_keeper)),
             tasks: Mutex::new(vec![task, key_task]),
