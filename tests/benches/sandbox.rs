@@ -71,6 +71,9 @@ impl Place {
             input: input.clone(),
             config: Value::Null,
             event: None,
+            journal: Vec::new(),
+            taken: Vec::new(),
+            reads: Vec::new(),
         };
         match self.runtime.block_on(self.sandbox.run(call, Arc::<Empty>::clone(host))).result {
             Ok(Outcome::Done(output)) => output,

@@ -1,1 +1,4 @@
-//! Tests of the whole. The tests themselves are one integration binary, `tests/it/`, so that everything links once.
+//! Tests of the whole. The tests themselves are one integration binary, `tests/it/`, so that everything links once. What lies
+//! here is shared by them and by `cargo xtask safety`: the heavy proofs.
+
+pub mod proof;

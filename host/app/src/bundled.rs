@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use pointsman_core::workflow::Plugins;
 use pointsman_manifest::{Kind, Manifest};
+use pointsman_store::Store;
+use sha2::{Digest as _, Sha256};
 
 /// A plugin inside the binary.
 #[derive(Debug)]
@@ -23,6 +25,24 @@ pub fn all() -> Result<Vec<(Manifest, &'static [u8])>> {
         .iter()
         .map(|b| Ok((Manifest::parse(b.manifest).with_context(|| format!("the manifest of {}", b.folder))?, b.component)))
         .collect()
+}
+
+/// Keeps the bundled steps in the store, so that a run which is pinned to one of them finds it there when a newer host brings
+/// another.
+pub async fn keep(store: &Store) -> Result<()> {
+    for bundled in BUNDLED {
+        let manifest = Manifest::parse(bundled.manifest).with_context(|| format!("the manifest of {}", bundled.folder))?;
+        if manifest.kind() == Kind::Step {
+            store.keep_plugin(&manifest.id, bundled.manifest, bundled.component).await?;
+        }
+    }
+    Ok(())
+}
+
+/// SHA-256 of the component of a bundled plugin, hex.
+pub fn digest(id: &str) -> Result<Option<String>> {
+    let found = all()?.into_iter().find(|(manifest, _)| manifest.id == id);
+    Ok(found.map(|(_, component)| hex::encode(Sha256::digest(component))))
 }
 
 /// The ids of the plugins that a workflow may use: for checking without loading any of them.

@@ -16,6 +16,7 @@ use pointsman_web::{Answered, House, Incoming, Question, Trouble};
 use serde_json::{Value, json};
 
 use crate::config::Http;
+use crate::why;
 use crate::wiring::FIRST_WORKSPACE;
 
 /// Milliseconds of a tick, by which a step's own time is measured.
@@ -141,11 +142,16 @@ impl EngineHouse {
 /// A run in a list.
 #[must_use]
 pub fn run_json(run: &RunRow, workflow: Option<&str>) -> Value {
-    json!({
+    let mut shown = json!({
         "id": run.id, "workflow": workflow, "version": run.workflow, "state": run.state, "event": run.event,
         "conversation": run.conversation.as_ref().map(|c| c.id), "began": run.id.made_at(),
         "waiting": run.waiting, "until": run.until, "reason": run.reason,
-    })
+    });
+    // A list has no journals, and this stands there.
+    if let (Some(caller), Some(object)) = (why::caller(run), shown.as_object_mut()) {
+        object.insert("called_by".to_owned(), json!({ "run": caller.run, "place": caller.place }));
+    }
+    shown
 }
 
 /// Adds the steps of a run: what each gave and decided, and, where its version is at hand, its verb.

@@ -5,8 +5,10 @@
 //! story of what was being done.
 
 pub mod bundled;
+pub mod changes;
 pub mod cli;
 pub mod config;
+pub mod harden;
 pub mod house;
 pub mod shutdown;
 pub mod telemetry;

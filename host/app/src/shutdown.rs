@@ -12,18 +12,24 @@ pub fn listen() -> std::io::Result<Closing> {
 
 /// Listens for the signals, and for the end of standard input.
 pub fn listen_until_closed() -> std::io::Result<Closing> {
+    listen_with(end_of_input()?)
+}
+
+/// The end of standard input.
+pub fn end_of_input() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let (ended, end) = tokio::sync::oneshot::channel();
     // A thread of its own: a read under way cannot be given up, and must not hold the runtime at its end.
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _ = ended.send(());
     })?;
-    listen_with(async {
+    Ok(async {
         let _ = end.await;
     })
 }
 
-fn listen_with(other: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Closing> {
+/// Listens for the signals, and for something else.
+pub fn listen_with(other: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Closing> {
     let (tell, closing) = watch::channel(false);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::spawn(async move {

@@ -11,9 +11,9 @@ use pointsman_core::event::{Person, v1};
 use pointsman_core::id::WorkspaceId;
 use pointsman_core::ports::{ConversationInfo, Expressions};
 use pointsman_core::run;
-use pointsman_core::workflow::Workflow;
+use pointsman_core::workflow::{Published, Workflow};
 use pointsman_engine::workflows::sources;
-use pointsman_store::{ChannelRow, RunRow, Store, WorkflowRow};
+use pointsman_store::{ChannelRow, RunRow, Store, WorkflowChange, WorkflowRow};
 use serde_json::Value;
 
 use crate::bundled::Installed;
@@ -97,8 +97,68 @@ impl Versions {
     }
 }
 
+/// A stored version, read; `None` when it does not load any more.
+#[must_use]
+pub fn parse(files: &[(String, String)]) -> Option<Workflow> {
+    Workflow::parse(&sources(files), &*wiring::expressions(), &Published).ok()
+}
+
+/// The version to which a workflow goes back: the one that was active before the present one was published. A publication
+/// comes on top of what was there, a roll-back takes off what lies above its version; `None`: there is nothing below. Of a name
+/// that is out of use it is the version that was active last.
+#[must_use]
+pub fn before(changes: &[WorkflowChange]) -> Option<&str> {
+    let mut stack: Vec<&str> = Vec::new();
+    let mut in_use = false;
+    for change in changes {
+        in_use = change.hash.is_some();
+        let Some(hash) = change.hash.as_deref() else { continue };
+        let back = change.action.as_deref() == Some("workflow.rollback");
+        match stack.iter().rposition(|known| *known == hash).filter(|_| back) {
+            Some(at) => stack.truncate(at + 1),
+            None if stack.last() != Some(&hash) => stack.push(hash),
+            None => {}
+        }
+    }
+    let at = stack.len().checked_sub(if in_use { 2 } else { 1 })?;
+    stack.get(at).copied()
+}
+
 /// The short word for the kind of a channel: `whatsapp`.
 #[must_use]
 pub fn word(channel: &ChannelRow) -> &str {
     channel.plugin.rsplit('/').next().unwrap_or(&channel.plugin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn going_back_takes_off_what_lies_on_top_and_publishing_puts_on() {
+        let check = |history: &[(&str, &str)], wanted: Option<&str>| {
+            let change = |(action, hash): &(&str, &str)| WorkflowChange {
+                name: "w".into(),
+                at: 0,
+                hash: Some((*hash).to_owned()).filter(|hash| !hash.is_empty()),
+                actor: None,
+                action: Some(format!("workflow.{action}")),
+            };
+            let changes: Vec<_> = history.iter().map(change).collect();
+            assert_eq!(before(&changes), wanted, "{history:?}");
+        };
+        let (a, b, c) = (("publish", "a"), ("publish", "b"), ("publish", "c"));
+        check(&[], None);
+        check(&[a], None);
+        check(&[a, b, c], Some("b"));
+        check(&[a, b, c, ("rollback", "b")], Some("a"));
+        check(&[a, b, c, ("rollback", "b"), ("rollback", "a")], None);
+        // Forth again by its name, and on from there.
+        check(&[a, b, ("rollback", "a"), ("rollback", "b")], Some("a"));
+        check(&[a, b, ("rollback", "a"), c], Some("a"));
+        // The same version published once more is a version of its own on top.
+        check(&[a, b, a], Some("b"));
+        check(&[a, b, ("retire", "")], Some("b"));
+        check(&[a, b, ("retire", ""), ("rollback", "b")], Some("a"));
+    }
 }

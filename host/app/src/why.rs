@@ -9,11 +9,13 @@ use anyhow::Result;
 use pointsman_core::clock::Instant;
 use pointsman_core::event::{Event, EventBody};
 use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::journal::{Caller, Entry, RunState};
 use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Operation;
 use pointsman_core::route::{Unwanted, explain};
+use pointsman_core::wait::{Called, Want};
 use pointsman_core::workflow::Workflow;
-use pointsman_store::{AuditRow, BareEvent, BareWebhook, ChannelRow, ItemKind, KeptEvent, RunRow, SendRow, Store};
+use pointsman_store::{AuditRow, BareEvent, BareWebhook, CALLER, ChannelRow, ItemKind, KeptEvent, RunRow, SendRow, Store};
 
 use crate::versions::{Version, Versions, word};
 
@@ -36,10 +38,43 @@ impl RunTold {
         self.version.as_ref().map_or("?", |v| &v.name)
     }
 
+    /// Whether it failed, and no run that called it has its failure.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.row.state == RunState::Failed && self.row.waiting.as_deref() != Some(CALLER)
+    }
+
+    /// The run that called it.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        caller(&self.row)
+    }
+
     /// Its workflow, where it loads.
     #[must_use]
     pub fn workflow(&self) -> Option<&Arc<Workflow>> {
         self.version.as_ref()?.workflow.as_ref()
+    }
+}
+
+/// The run that called this one.
+#[must_use]
+pub fn caller(run: &RunRow) -> Option<&Caller> {
+    match run.entries.first() {
+        Some(Entry::Started { caller, .. }) => caller.as_deref(),
+        _ => None,
+    }
+}
+
+/// The workflow that a run waits for since this entry.
+#[must_use]
+pub fn called(entry: &Entry) -> Option<&Called> {
+    match entry {
+        Entry::Waiting { want, .. } => match want.as_deref() {
+            Some(Want::Run(called)) => Some(called),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -259,9 +294,7 @@ async fn about_sends(store: &Store, story: &mut Story) -> Result<()> {
     }
     let waits = |s: &&SendRow| s.state == SendState::Ready && s.due <= story.now;
     if let Some(held) = story.sends.iter().find(waits) {
-        let same =
-            |s: &SendRow| s.id < held.id && s.conversation.as_ref().map(|c| c.id) == held.conversation.as_ref().map(|c| c.id);
-        story.ahead = store.open_sends().await?.into_iter().find(same);
+        story.ahead = store.sends_ahead_of(held).await?.into_iter().next();
     }
     Ok(())
 }

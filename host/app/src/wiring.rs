@@ -1,10 +1,11 @@
 //! Which part gets what: the one place where the rooms meet. The engine gets the content and index subkeys inside the
-//! store; the credentials subkey goes into the broker and nowhere else.
+//! store; the credentials subkey goes into the broker and nowhere else. Where the broker is a process of its own, the engine's
+//! process is handed both, and never reads the master key.
 
 use std::future::Future;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pointsman_broker::{Broker, EgressConfig};
 use pointsman_core::clock::{Clock, SystemClock};
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
@@ -14,7 +15,8 @@ use pointsman_engine::points::Points;
 use pointsman_engine::{Engine, Parts};
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
 use pointsman_script::ScriptExpressions;
-use pointsman_store::{Store, StoreConfig, WorkspaceRow};
+use pointsman_store::{Place, Store, StoreConfig, WorkspaceRow};
+use pointsman_vault::StoreKeys;
 
 use crate::bundled;
 use crate::config::Config;
@@ -29,21 +31,27 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// Opens the store of a configuration, with the system's clock.
 pub async fn open_store(config: &Config) -> Result<Store> {
-    open_store_at(config, Arc::new(SystemClock), Arc::new(IdMaker::new(0))).await
+    let keys = config.keys.read_master(&config.dir)?.store_keys();
+    open_store_at(config, &keys, Arc::new(SystemClock), Arc::new(IdMaker::new(0))).await
 }
 
-async fn open_store_at(config: &Config, clock: Arc<dyn Clock>, ids: Arc<IdMaker>) -> Result<Store> {
-    let master = config.keys.read_master(&config.dir)?;
-    let data = config.path(&config.store.path()?.to_string_lossy());
-    let keys = config.path(&config.keys.path()?.to_string_lossy());
-    for file in [&data, &keys] {
-        if let Some(parent) = file.parent() {
+async fn open_store_at(config: &Config, own: &StoreKeys, clock: Arc<dyn Clock>, ids: Arc<IdMaker>) -> Result<Store> {
+    let (data, keys) = (config.store.place(&config.dir)?, config.keys.place(&config.dir)?);
+    if data == keys {
+        bail!("[store] url and [keys] store name the same database; a backup of the data must never hold the keys");
+    }
+    for place in [&data, &keys] {
+        if let Place::Sqlite(path) = place
+            && let Some(parent) = path.parent()
+        {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
         }
     }
-    let store = StoreConfig { data, keys, ..StoreConfig::in_dir(&config.dir) };
-    let shown = store.data.display().to_string();
-    Store::open(store, master.content(), master.index(), clock, ids).await.with_context(|| format!("cannot open {shown}"))
+    let name = format!("{} (process {})", config.dir.display(), std::process::id());
+    let lease = config.store.lease()?;
+    let store = StoreConfig { data, keys, name, lease, ..StoreConfig::in_dir(&config.dir) };
+    let shown = store.data.to_string();
+    Store::open(store, own.content(), own.index(), clock, ids).await.with_context(|| format!("cannot open {shown}"))
 }
 
 /// Makes the first workspace.
@@ -61,23 +69,38 @@ pub fn expressions() -> Arc<dyn Expressions> {
     Arc::new(ScriptExpressions::new())
 }
 
-/// A host, put together but not started.
-pub async fn engine(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Result<Engine> {
-    assemble(parts(config, clock, points).await?).await
-}
-
-/// The parts of a host, as the configuration wants them.
-pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Result<Parts> {
-    let ids = Arc::new(IdMaker::new(0));
+/// The broker, in this process, and the keys that the others get. The master key is forgotten again.
+pub fn broker(config: &Config) -> Result<(Broker, StoreKeys)> {
     let master = config.keys.read_master(&config.dir)?;
-    let store = open_store_at(config, Arc::clone(&clock), Arc::clone(&ids)).await?;
     let (_sealer, opener) = master.credential_vault();
     let egress = EgressConfig {
         allow_private: config.egress.allow_private.clone(),
         timeout_ms: config.egress.timeout,
         ..EgressConfig::default()
     };
-    let broker = Broker::new(opener, egress).context("[egress]")?;
+    let answers = config.path(&config.broker.answers);
+    Ok((Broker::noting(opener, &egress, answers, master.answers()).context("[egress]")?, master.store_keys()))
+}
+
+/// A host, put together but not started.
+pub async fn engine(config: &Config, broker: (Broker, StoreKeys), clock: Arc<dyn Clock>, points: Points) -> Result<Engine> {
+    assemble(parts_with(config, broker, clock, points).await?).await
+}
+
+/// The parts of a host with its broker in this process.
+pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Result<Parts> {
+    parts_with(config, broker(config)?, clock, points).await
+}
+
+/// The parts of a host, as the configuration wants them.
+async fn parts_with(
+    config: &Config,
+    (broker, keys): (Broker, StoreKeys),
+    clock: Arc<dyn Clock>,
+    points: Points,
+) -> Result<Parts> {
+    let ids = Arc::new(IdMaker::new(0));
+    let store = open_store_at(config, &keys, Arc::clone(&clock), Arc::clone(&ids)).await?;
     let catalog = Arc::new(Catalog::default());
     let sandbox = Sandbox::new(SandboxConfig {
         cache: Some(config.path(&config.sandbox.cache)),
@@ -85,10 +108,13 @@ pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Re
         ..SandboxConfig::default()
     })?;
     for (manifest, component) in bundled::all()? {
+        #[cfg(feature = "kill-points")]
+        let manifest = crate::config::hastened(manifest);
         let id = manifest.id.clone();
         let loaded = sandbox.load(manifest.clone(), component, Trust::Bundled).await.with_context(|| format!("plugin {id}"))?;
         catalog.add_plugin(Plugin { id: id.into(), digest: loaded.digest, manifest: Arc::new(manifest) });
     }
+    bundled::keep(&store).await.context("the plugins of this host cannot be kept")?;
     Ok(Parts {
         store,
         broker,
@@ -101,6 +127,8 @@ pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Re
         points,
         lanes: config.limits.lanes,
         sends: config.limits.sends,
+        replies_a_minute: config.limits.replies_a_minute,
+        webhook_bytes: config.limits.webhook_bytes,
     })
 }
 
@@ -108,6 +136,7 @@ pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Re
 pub async fn assemble(parts: Parts) -> Result<Engine> {
     let engine = Engine::new(parts);
     engine.load_channels().await?;
+    engine.load_yanked().await?;
     engine.load_workflows().await?;
     Ok(engine)
 }

@@ -6,7 +6,7 @@ use pointsman_core::event::v1;
 use pointsman_core::failure::Failure;
 
 /// Codes whose sentences are the host's, the interpreter's or a shipped channel's, by how they begin.
-const OURS: [&str; 36] = [
+const OURS: [&str; 39] = [
     "limit.",
     "denied.",
     "provider.",
@@ -41,6 +41,9 @@ const OURS: [&str; 36] = [
     "plugin.trap",
     "plugin.unknown",
     "plugin.not_pinned",
+    "plugin.yanked",
+    "plugin.gone",
+    "plugin.unread",
     "retried",
     "dropped_by_operator",
 ];
@@ -98,8 +101,11 @@ pub fn cure(code: &str) -> Option<&'static str> {
         ("webhook.unreadable", "update the channel's plugin, then retry"),
         ("channel.disconnected", "connect the channel again, then retry"),
         ("channel_disconnected", "connect the channel again, then retry"),
+        ("plugin.yanked", "have the run go on with another version: `pointsman run retry RUN --with PLUGIN`"),
+        ("plugin.gone", "have the run go on with another version: `pointsman run retry RUN --with PLUGIN`"),
         ("workflow.missing", "bring back the plugin that the version uses, then retry the run"),
         ("egress.", "the provider could not be reached: see to network and DNS, then retry"),
+        ("reply_pace", "see who writes there; retry it if it is a person, or allow more in [limits] replies_a_minute"),
         ("run_failed", "see to its failed run, then retry or drop that one"),
         ("store.", "see the host's log: a row does not open; retry when the cause is gone"),
     ];

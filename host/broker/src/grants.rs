@@ -3,7 +3,7 @@
 //! or to another tenant's account.
 
 use pointsman_core::failure::{Class, Failure};
-use pointsman_core::ports::Placement;
+use pointsman_core::ports::{HttpRequest, Placement};
 use pointsman_manifest::{CredentialSlot, PlacementKind};
 use url::Url;
 
@@ -89,10 +89,15 @@ pub(crate) fn destination(url: &Url, credentials: &[StoredCredential]) -> Result
     ))
 }
 
+/// Whether every secret that a request names may stand where it asks for it.
+pub(crate) fn placements(request: &HttpRequest, slots: &[CredentialSlot]) -> Result<(), Failure> {
+    request.credentials.iter().try_for_each(|used| placement(&used.slot, &used.place, slots))
+}
+
 /// Whether a secret may stand at this place. A destination is not enough: a plugin that could put a token into the text of a
 /// message would send it to a stranger through the very host it is pinned to. `slots` is what the manifest says; a slot that
 /// is not in it goes as a bearer token alone.
-pub(crate) fn placement(slot: &str, place: &Placement, slots: &[CredentialSlot]) -> Result<(), Failure> {
+fn placement(slot: &str, place: &Placement, slots: &[CredentialSlot]) -> Result<(), Failure> {
     let kind = match place {
         Placement::Bearer => PlacementKind::Bearer,
         Placement::BasicPassword { .. } => PlacementKind::BasicPassword,

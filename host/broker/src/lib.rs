@@ -12,22 +12,44 @@
 //! Inbound, the broker checks signatures ([`Broker::verify`]) and answers handshakes ([`Broker::handshake`]), since both
 //! need an opened secret too. Both compare in constant time and say no when anything is missing.
 //!
+//! # Two ways
+//!
+//! `serve` runs the broker as a process of its own ([`process`]): it alone has the master key, the credentials subkey and the
+//! sockets to the outside, and [`Broker`] in the engine's process is a client of it. Commands and tests have it in their own
+//! process. Both ways run the same code (`service`), asked in the same form (`ask`).
+//!
+//! What a provider answered is noted before it is handed on ([`Broker::send_noted`]), so that it outlives the process that
+//! asked: see [`Broker::recall`].
+//!
 //! No error, log line or `Debug` output of this crate holds a secret, a path, a query or a body.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use pointsman_core::failure::Failure;
+use pointsman_core::failure::{Class, Failure};
 use pointsman_core::ports::{HttpRequest, HttpResponse};
 use pointsman_manifest::{CredentialSlot, Handshake, VerifyScheme};
-use pointsman_vault::{CredentialOpener, CredentialPlace, SecretString};
+use pointsman_vault::{AnswerKey, CredentialOpener, CredentialPlace, SecretString};
+use serde::{Deserialize, Serialize};
 
+mod answers;
+mod ask;
 mod egress;
 mod grants;
+pub mod process;
+mod service;
 mod verify;
 
+pub use ask::{Exchange, Recalled};
 pub use egress::EgressError;
 pub use verify::HeaderLookup;
+
+use answers::Answers;
+use ask::{Ask, Outcome, Reply};
+use process::Client;
+use service::Service;
 
 /// `[egress]` of the config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +73,7 @@ impl Default for EgressConfig {
 }
 
 /// A sealed secret as the store keeps it. Everything but `sealed` is bound to the seal: a changed row does not open.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredCredential {
     /// The tenant.
     pub workspace: i64,
@@ -63,6 +85,7 @@ pub struct StoredCredential {
     /// verifies and goes nowhere.
     pub hosts: Vec<String>,
     /// The envelope.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
 }
 
@@ -87,24 +110,40 @@ impl fmt::Debug for StoredCredential {
 
 /// The broker. A clone is cheap and shares its connections.
 #[derive(Debug, Clone)]
-pub struct Broker {
-    inner: Arc<Inner>,
-}
+pub struct Broker(Way);
 
-#[derive(Debug)]
-struct Inner {
-    opener: CredentialOpener,
-    egress: egress::Egress,
+#[derive(Debug, Clone)]
+enum Way {
+    /// In this process.
+    Here(Arc<Service>),
+    /// In a process of its own.
+    There(Arc<Client>),
 }
 
 impl Broker {
-    /// The broker of this process. There is one opener, so there is one broker.
+    /// The broker, in this process. There is one opener, so there is one broker.
     ///
     /// # Errors
     /// `config.egress`: an entry of `allow_private` is no `host:port`. `egress.client`: no root certificates.
-    pub fn new(opener: CredentialOpener, config: EgressConfig) -> Result<Self, Failure> {
-        let egress = egress::Egress::new(&config)?;
-        Ok(Self { inner: Arc::new(Inner { opener, egress }) })
+    pub fn new(opener: CredentialOpener, config: &EgressConfig) -> Result<Self, Failure> {
+        Ok(Self(Way::Here(Arc::new(Service::new(opener, config)?))))
+    }
+
+    /// The broker, in this process, and it notes answers in this folder.
+    ///
+    /// # Errors
+    /// As [`Broker::new`].
+    pub fn noting(opener: CredentialOpener, config: &EgressConfig, folder: PathBuf, key: AnswerKey) -> Result<Self, Failure> {
+        let mut service = Service::new(opener, config)?;
+        service.answers = Some(Answers::new(folder, key));
+        Ok(Self(Way::Here(Arc::new(service))))
+    }
+
+    async fn ask(&self, ask: Ask<'_>) -> Result<Reply, EgressError> {
+        match &self.0 {
+            Way::Here(service) => Ok(service.answer(ask).await),
+            Way::There(client) => client.ask(ask).await,
+        }
     }
 
     /// Sends a request whose secrets, if any, go as bearer tokens. `credentials` are those of the channel; all of one owner.
@@ -126,53 +165,151 @@ impl Broker {
         credentials: &[StoredCredential],
         slots: &[CredentialSlot],
     ) -> Result<HttpResponse, EgressError> {
-        let inner = &*self.inner;
-        let sent = inner.egress.send(&inner.opener, request, credentials, slots).await;
-        if let Err(EgressError::Refused(failure)) = &sent {
-            let owner = credentials.first().map(|credential| (credential.workspace, credential.owner));
-            tracing::warn!(?owner, code = failure.code, "request refused");
+        self.exchange(request, credentials, slots, None).await
+    }
+
+    /// Like [`Broker::send_placed`], and what comes of it is noted before it is handed on, until [`Broker::forget`].
+    ///
+    /// # Errors
+    /// See [`EgressError`].
+    pub async fn send_noted(
+        &self,
+        request: &HttpRequest,
+        credentials: &[StoredCredential],
+        slots: &[CredentialSlot],
+        exchange: Exchange<'_>,
+    ) -> Result<HttpResponse, EgressError> {
+        self.exchange(request, credentials, slots, Some(exchange)).await
+    }
+
+    async fn exchange(
+        &self,
+        request: &HttpRequest,
+        credentials: &[StoredCredential],
+        slots: &[CredentialSlot],
+        exchange: Option<Exchange<'_>>,
+    ) -> Outcome {
+        grants::placements(request, slots)?;
+        let (request, credentials) = (Cow::Borrowed(request), Cow::Borrowed(credentials));
+        match self.ask(Ask::Send { request, credentials, exchange }).await? {
+            Reply::Sent(outcome) => outcome,
+            other => Err(EgressError::Lost(format!("the broker answered something else: {}", other.word()))),
         }
-        sent
+    }
+
+    /// What is known of an exchange that an earlier process of this host was asked for. Waits, at most 35 s, while that process
+    /// is still finishing.
+    pub async fn recall(&self, exchange: Exchange<'_>) -> Recalled {
+        match self.ask(Ask::Recall(exchange)).await {
+            Ok(Reply::Recalled(recalled)) => recalled,
+            _ => Recalled::Unknown,
+        }
+    }
+
+    /// The outcome of the send with this key is kept: its notes are wiped.
+    pub fn forget(&self, key: &str) {
+        match &self.0 {
+            Way::Here(service) => drop(service.forget(key)),
+            Way::There(client) => client.tell(&Ask::Forget(key)),
+        }
+    }
+
+    /// Everything that was under way when this host ended has been taken up: the notes of earlier processes are deleted.
+    pub fn forget_found(&self) {
+        match &self.0 {
+            Way::Here(service) => drop(service.forget_found()),
+            Way::There(client) => client.tell(&Ask::ForgetFound),
+        }
     }
 
     /// Whether [`Broker::send_placed`] would send this: every rule is applied, every secret put in its place, and nothing leaves.
     ///
     /// # Errors
     /// What it would refuse, as [`EgressError::Refused`] holds it.
-    pub fn check(
+    pub async fn check(
         &self,
         request: &HttpRequest,
         credentials: &[StoredCredential],
         slots: &[CredentialSlot],
     ) -> Result<(), Failure> {
-        self.inner.egress.check(&self.inner.opener, request, credentials, slots)
+        grants::placements(request, slots)?;
+        let (request, credentials) = (Cow::Borrowed(request), Cow::Borrowed(credentials));
+        match self.ask(Ask::Check { request, credentials }).await? {
+            Reply::Done => Ok(()),
+            Reply::Sent(Err(refused)) => Err(refused.into()),
+            other => Err(other.unexpected().into()),
+        }
     }
 
     /// Whether a webhook is signed by the provider: over the raw body, with the secret of the scheme's slot. Says no when
     /// anything is missing, and takes as long to say so.
-    #[must_use]
-    pub fn verify<H: HeaderLookup + ?Sized>(
+    ///
+    /// # Errors
+    /// The broker's process has ended: nobody can say.
+    pub async fn verify<H: HeaderLookup + ?Sized>(
         &self,
         scheme: &VerifyScheme,
         secret: Option<&StoredCredential>,
         headers: &H,
         body: &[u8],
-    ) -> bool {
-        let secret = secret.filter(|secret| secret.slot == scheme.secret);
-        let secret = secret.and_then(|secret| secret.open(&self.inner.opener).ok());
-        verify::signed(scheme, secret.as_ref(), headers, body)
+    ) -> Result<bool, Failure> {
+        let ask = Ask::Verify {
+            scheme: scheme.scheme,
+            encoding: scheme.encoding.unwrap_or_default(),
+            prefix: &scheme.prefix,
+            secret: secret.filter(|secret| secret.slot == scheme.secret).map(Cow::Borrowed),
+            given: headers.only(&scheme.header).map(Into::into),
+            body: body.into(),
+        };
+        self.is(ask).await
     }
 
     /// The answer to a provider that asks whether an address is ours: status and body, as plain text. `None` when the query
     /// is no such question, or there is no token to compare.
-    #[must_use]
-    pub fn handshake(
+    ///
+    /// # Errors
+    /// The broker's process has ended: nobody can say.
+    pub async fn handshake(
         &self,
         handshake: &Handshake,
         token: Option<&StoredCredential>,
         query: &[(String, String)],
-    ) -> Option<(u16, String)> {
-        let token = token.filter(|token| token.slot == handshake.token)?.open(&self.inner.opener).ok()?;
-        verify::handshake(handshake.kind, &token, query)
+    ) -> Result<Option<(u16, String)>, Failure> {
+        let Some(token) = token.filter(|token| token.slot == handshake.token) else { return Ok(None) };
+        let Some((given, challenge)) = verify::question(handshake.kind, query) else { return Ok(None) };
+        let right = self.is(Ask::Matches { secret: Cow::Borrowed(token), given }).await?;
+        Ok(Some(if right { (200, challenge.to_owned()) } else { (403, String::new()) }))
+    }
+
+    async fn is(&self, ask: Ask<'_>) -> Result<bool, Failure> {
+        match self.ask(ask).await? {
+            Reply::Is(right) => Ok(right),
+            other => Err(other.unexpected().into()),
+        }
+    }
+}
+
+impl Reply {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Is(_) => "is",
+            Self::Sent(_) => "sent",
+            Self::Recalled(_) => "recalled",
+            Self::Done => "done",
+        }
+    }
+
+    /// An answer to another question than the one that was asked.
+    fn unexpected(&self) -> EgressError {
+        EgressError::Refused(Failure::bug("broker.answer", format!("the broker answered something else: {}", self.word())))
+    }
+}
+
+impl From<EgressError> for Failure {
+    fn from(error: EgressError) -> Self {
+        match error {
+            EgressError::Refused(failure) | EgressError::NotSent(failure) => failure,
+            EgressError::Lost(why) => Self::new(Class::Transient, "broker.gone", why),
+        }
     }
 }

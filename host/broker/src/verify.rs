@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
-use pointsman_manifest::{Encoding, HandshakeKind, SignatureScheme, VerifyScheme};
+use pointsman_manifest::{Encoding, HandshakeKind, SignatureScheme};
 use pointsman_vault::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -42,22 +42,25 @@ impl HeaderLookup for HeaderMap {
     }
 }
 
-/// Whether the request comes from the provider: `body` is signed, or the header is the secret, as the scheme says.
-pub(crate) fn signed<H: HeaderLookup + ?Sized>(
-    scheme: &VerifyScheme,
-    secret: Option<&SecretString>,
-    headers: &H,
-    body: &[u8],
-) -> bool {
+/// How a provider signs: what is left of the manifest's scheme once header and secret are found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) scheme: SignatureScheme,
+    pub(crate) encoding: Encoding,
+    pub(crate) prefix: &'a str,
+}
+
+/// Whether the request comes from the provider: `body` is signed, or the header is the secret, as the scheme says. `given` is
+/// the value of the scheme's header, when it came exactly once.
+pub(crate) fn signed(form: Form<'_>, secret: Option<&SecretString>, given: Option<&[u8]>, body: &[u8]) -> bool {
     // An empty key is a key that everybody knows.
     let secret = secret.map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty());
-    let given = headers.only(&scheme.header);
     // The work is done in any case, so that a stranger cannot measure whether an address has a channel, or of which scheme.
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.unwrap_or("none").as_bytes()) else { return false };
     let expected = black_box(mac.chain_update(body).finalize().into_bytes());
     let (Some(secret), Some(given)) = (secret, given) else { return false };
-    match scheme.scheme {
-        SignatureScheme::HmacSha256 => decode(scheme, given).is_some_and(|given| expected.as_slice().ct_eq(&given).into()),
+    match form.scheme {
+        SignatureScheme::HmacSha256 => decode(form, given).is_some_and(|given| expected.as_slice().ct_eq(&given).into()),
         SignatureScheme::SecretHeader => same(secret.as_bytes(), given),
     }
 }
@@ -68,17 +71,24 @@ fn same(secret: &[u8], given: &[u8]) -> bool {
 }
 
 /// The bytes of a signature of exact form.
-fn decode(scheme: &VerifyScheme, value: &[u8]) -> Option<[u8; 32]> {
-    let digits = value.strip_prefix(scheme.prefix.as_bytes())?;
+fn decode(form: Form<'_>, value: &[u8]) -> Option<[u8; 32]> {
+    let digits = value.strip_prefix(form.prefix.as_bytes())?;
     let mut signature = [0; 32];
-    match scheme.encoding.unwrap_or_default() {
+    match form.encoding {
         Encoding::Hex => hex::decode_to_slice(digits, &mut signature).ok()?,
     }
     Some(signature)
 }
 
-/// The answer to a handshake; `None` when the query is none.
-pub(crate) fn handshake(kind: HandshakeKind, token: &SecretString, query: &[(String, String)]) -> Option<(u16, String)> {
+/// Whether `given` is the secret. Nothing is an empty secret.
+pub(crate) fn is_secret(secret: &SecretString, given: &str) -> bool {
+    let secret = secret.expose_secret();
+    same(secret.as_bytes(), given.as_bytes()) && !secret.is_empty()
+}
+
+/// What a provider asks before it delivers: the token that it repeats, and what it wants to hear; `None` when the query is no
+/// such question.
+pub(crate) fn question(kind: HandshakeKind, query: &[(String, String)]) -> Option<(&str, &str)> {
     let HandshakeKind::HubChallenge = kind;
     let only = |name: &str| {
         let mut found = query.iter().filter(|(own, _)| own == name);
@@ -90,12 +100,7 @@ pub(crate) fn handshake(kind: HandshakeKind, token: &SecretString, query: &[(Str
     if mode != "subscribe" || challenge.is_empty() || challenge.len() > MAX_CHALLENGE || !challenge.chars().all(harmless) {
         return None;
     }
-    let token = token.expose_secret();
-    if same(token.as_bytes(), given.as_bytes()) && !token.is_empty() {
-        Some((200, challenge.to_owned()))
-    } else {
-        Some((403, String::new()))
-    }
+    Some((given, challenge))
 }
 
 #[cfg(test)]

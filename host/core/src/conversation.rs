@@ -58,6 +58,17 @@ pub fn names(
     ])
 }
 
+/// The base names of a run outside of any conversation: `contact` and `conversation` are `()`.
+#[must_use]
+pub fn homeless(event: Value, workspace: &WorkspaceInfo) -> Names {
+    let nobody = ConversationInfo::default();
+    let mut names = names(event, Id(0), &nobody, false, workspace, 0);
+    for absent in ["contact", "conversation"] {
+        names.insert(absent.to_owned(), Marked::own(Value::Null));
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -79,6 +79,12 @@ impl Effect {
         matches!(self, Self::Reply(_) | Self::Template(_))
     }
 
+    /// Whether it is about a conversation or its contact.
+    #[must_use]
+    pub fn talks(&self) -> bool {
+        !matches!(self, Self::Emit { .. } | Self::State { scope: Scope::Workspace, .. })
+    }
+
     /// Its word, as in workflows.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -236,6 +236,51 @@ pub struct Other {
     pub data: Value,
 }
 
+/// What raised a fact of the workspace's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A run, by `emit`.
+    Custom,
+    /// A tag that was put where it was not.
+    TagAdded,
+    /// A moment of a schedule.
+    Schedule,
+    /// A webhook of a workflow's own.
+    Webhook,
+    /// A person.
+    Manual,
+}
+
+impl Cause {
+    /// The kind of the event, as in [`v1`].
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::TagAdded => "tag_added",
+            Self::Schedule => "schedule",
+            Self::Webhook => "webhook",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// A fact of the workspace's own: no provider told it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Internal {
+    /// What raised it.
+    pub cause: Cause,
+    /// The name that `emit` gave it, the tag, the workflow that it is for.
+    pub name: String,
+    /// What it carries.
+    pub data: Value,
+    /// Whether words from outside had a part in `name` or `data`.
+    pub marked: bool,
+    /// How many facts of our own led to it, itself included: the guard against workflows that start each other for ever.
+    pub hops: u32,
+}
+
 /// The kinds of facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -254,6 +299,7 @@ pub enum EventBody {
     CommentDelete(String),
     Review(Review),
     Other(Other),
+    Internal(Internal),
     /// Of no use; the text says why.
     Ignored(String),
 }
@@ -275,6 +321,7 @@ impl EventBody {
             Self::CommentDelete(_) => "comment_delete",
             Self::Review(_) => "review",
             Self::Other(_) => "other",
+            Self::Internal(internal) => internal.cause.word(),
             Self::Ignored(_) => "ignored",
         }
     }
@@ -308,6 +355,20 @@ impl Event {
         match &self.body {
             EventBody::Other(other) => &other.kind,
             body => body.word(),
+        }
+    }
+
+    /// How many facts of our own led to this one; 0 for what came from outside.
+    #[must_use]
+    pub fn hops(&self) -> u32 {
+        match &self.body {
+            EventBody::Internal(internal) => internal.hops,
+            // News about what a workflow said: the line counts it when a workflow listens for it.
+            EventBody::Status(_) => {
+                let told = self.extra.as_ref().and_then(|extra| extra.get("hops")).and_then(Value::as_u64);
+                told.and_then(|hops| u32::try_from(hops).ok()).unwrap_or(0)
+            }
+            _ => 0,
         }
     }
 

@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for Id {
 /// Makes ids. One a host process; two hosts on one database need different `host` numbers.
 #[derive(Debug)]
 pub struct IdMaker {
-    host: i64,
+    host: AtomicI64,
     /// Milliseconds and counter of the last id, packed without the host.
     last: AtomicI64,
 }
@@ -69,7 +69,14 @@ impl IdMaker {
     /// A maker for host number `host` (its lower 10 bits count).
     #[must_use]
     pub fn new(host: u16) -> Self {
-        Self { host: i64::from(host) & ((1 << HOST_BITS) - 1), last: AtomicI64::new(0) }
+        let maker = Self { host: AtomicI64::new(0), last: AtomicI64::new(0) };
+        maker.set_host(host);
+        maker
+    }
+
+    /// Goes on under another host number: for a host that is given one by the database.
+    pub fn set_host(&self, host: u16) {
+        self.host.store(i64::from(host) & ((1 << HOST_BITS) - 1), Ordering::Relaxed);
     }
 
     /// The next id: larger than all before it, even when the clock stands still or steps back.
@@ -78,7 +85,7 @@ impl IdMaker {
         let before = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(floor.max(last + 1)));
         let packed = floor.max(before.unwrap_or(0) + 1);
         let (ms, counter) = (packed >> COUNTER_BITS, packed & ((1 << COUNTER_BITS) - 1));
-        Id((ms << (HOST_BITS + COUNTER_BITS)) | (self.host << COUNTER_BITS) | counter)
+        Id((ms << (HOST_BITS + COUNTER_BITS)) | (self.host.load(Ordering::Relaxed) << COUNTER_BITS) | counter)
     }
 }
 

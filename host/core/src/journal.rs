@@ -33,6 +33,9 @@ pub enum Entry {
         at: Instant,
         /// Seed of the run's random numbers.
         seed: u64,
+        /// The run that called it, and with what.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Box<Caller>>,
     },
     /// A step ended well.
     StepDone {
@@ -157,6 +160,23 @@ pub enum Entry {
         /// The new frozen `now`.
         at: Instant,
     },
+    /// Before its first step it waited for the contact to be quiet (`gather`).
+    Gathered {
+        /// What was said meanwhile, and is part of what it is about; absent: nothing more, and it goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Id>,
+        /// The new frozen `now`.
+        at: Instant,
+    },
+    /// A person had it go on with another version of a plugin: from here on the run is pinned to that one.
+    Replaced {
+        /// The plugin's id.
+        plugin: String,
+        /// Of the version that it is pinned to now.
+        digest: String,
+        /// By whom.
+        by: String,
+    },
     /// It was ended from outside.
     Cancelled {
         /// By whom.
@@ -171,6 +191,19 @@ pub enum Entry {
         /// Whether words from outside had a part in it.
         marked: bool,
     },
+}
+
+/// What a run knows of the one that called it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The run.
+    pub run: Id,
+    /// The place of the call among all of the event, from the outermost workflow on: `desk/3.do.1>refund/2`.
+    pub place: String,
+    /// How many calls deep: 1 where the calling run was called by none.
+    pub depth: u32,
+    /// What it was given.
+    pub with: Marked<Value>,
 }
 
 /// A call of a script that is not answered yet.

@@ -1,7 +1,7 @@
 //! Pure types and decisions. Nothing here waits, reads a clock, opens a file or talks to anybody: the same arguments give
 //! the same answer, which is what makes runs replayable and this crate testable without a host.
 //!
-//! A newcomer's map: [`event`] is what came in, [`workflow`] what the customer wrote, [`route`] which of them meet,
+//! A newcomer's map: [`event`] is what came in, [`workflow`] what the customer wrote, [`trigger`] what starts it, [`route`] which of them meet,
 //! [`run`] how a workflow proceeds, [`wait`] what it waits for, [`journal`] what is remembered of it, [`effect`] what it wants done, [`outbox`] how a
 //! send lives and dies, [`ports`] what the host must provide.
 
@@ -20,5 +20,6 @@ pub mod ports;
 pub mod retry;
 pub mod route;
 pub mod run;
+pub mod trigger;
 pub mod wait;
 pub mod workflow;

@@ -233,6 +233,18 @@ pub enum Outcome {
 pub trait StepRunner: Send + Sync {
     /// Runs one call to its end.
     async fn run(&self, call: StepCall, host: Arc<dyn StepHost>) -> StepEnd;
+
+    /// Whether this version of a plugin can be called.
+    fn knows(&self, _id: &str, _digest: &str) -> bool {
+        true
+    }
+
+    /// Lets in a version that the host does not bring any more, for runs that are pinned to it. Nothing of a stranger's kind is
+    /// kept of it between calls.
+    async fn load_version(&self, manifest: &str, _component: &[u8]) -> Result<(), Failure> {
+        let sentence = format!("no version can be added here ({} bytes of a manifest)", manifest.len());
+        Err(Failure::new(crate::failure::Class::Permanent, "plugin.unknown", sentence))
+    }
 }
 
 // ------------------------------------------------------------------------------------------------ channels
@@ -343,7 +355,7 @@ pub struct Job {
 }
 
 /// Where in a request the broker puts a secret (WIT `placement`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in the contract, variant `placement`")]
 pub enum Placement {
     Bearer,
@@ -357,7 +369,7 @@ pub enum Placement {
 }
 
 /// Names a secret without knowing it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialUse {
     /// A slot of the manifest.
     pub slot: String,
@@ -366,16 +378,16 @@ pub struct CredentialUse {
 }
 
 /// The content of one part of a multipart body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in the contract, variant `part-content`")]
 pub enum PartContent {
     Text(String),
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     Blob(String),
 }
 
 /// One part of a multipart body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in the contract, record `part`")]
 pub struct Part {
     pub name: String,
@@ -385,19 +397,19 @@ pub struct Part {
 }
 
 /// A request's body.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in the contract, variant `body`")]
 pub enum Body {
     #[default]
     None,
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     Blob(String),
     Form(Vec<(String, String)>),
     Multipart(Vec<Part>),
 }
 
 /// A request without secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRequest {
     /// Its method.
     pub method: Method,
@@ -416,13 +428,14 @@ pub struct HttpRequest {
 }
 
 /// An answer, scrubbed of every secret that the request carried.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// After decompression.
+    #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
     /// The blob, when it was kept.
     pub kept: Option<String>,

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::clock::{Instant, Millis};
 use crate::event::{Event, EventBody, Message};
 use crate::failure::{Class, Failure};
-use crate::route;
-use crate::workflow::{Trigger, TriggerKind};
+use crate::id::Id;
+use crate::trigger::{self, Trigger, TriggerKind};
 
 mod expect;
 
@@ -26,6 +26,8 @@ pub const SLEEP: &str = "sleep";
 pub const WAIT: &str = "wait";
 /// A person's approval.
 pub const APPROVE: &str = "approve";
+/// The end of a workflow that was called.
+pub const CALL: &str = "call";
 
 /// How long an answer, an event or an approval is waited for when the author says nothing.
 pub const DAY: Millis = 86_400_000;
@@ -47,16 +49,16 @@ impl Filter {
     /// What can answer a question: something that the contact said or pressed.
     #[must_use]
     pub fn talk() -> Self {
-        let on = |kind| Trigger { kind, channels: Vec::new() };
-        Self { any: vec![on(TriggerKind::Message), on(TriggerKind::Interaction)] }
+        Self { any: vec![Trigger::on(TriggerKind::Message), Trigger::on(TriggerKind::Interaction)] }
     }
 
     /// Whether an event on the channel of this short name ends the wait. What could start no workflow (an echo, a bot's word)
     /// ends no wait either. A pressed button counts as a message where only messages are waited for.
     #[must_use]
     pub fn takes(&self, event: &Event, channel: &str) -> bool {
-        let wanted = |kind| self.any.iter().any(|trigger| route::wants(trigger, kind, channel));
-        route::kind(event).is_ok_and(|kind| wanted(kind) || (kind == TriggerKind::Interaction && wanted(TriggerKind::Message)))
+        let wanted = |kind| self.any.iter().any(|trigger| trigger.wants(event, kind, channel).is_ok());
+        trigger::kind_of(event)
+            .is_ok_and(|kind| wanted(kind) || (kind == TriggerKind::Interaction && wanted(TriggerKind::Message)))
     }
 }
 
@@ -65,7 +67,7 @@ impl Filter {
 pub struct Wait {
     /// The step that waits: its path in the run.
     pub path: Arc<str>,
-    /// [`RETRY`], [`ASK`], [`SLEEP`], [`WAIT`] or [`APPROVE`].
+    /// [`RETRY`], [`ASK`], [`SLEEP`], [`WAIT`], [`APPROVE`] or [`CALL`].
     pub kind: Arc<str>,
     /// Names this wait among all of the run; of an approval it is a hash of what is to be approved, for whom.
     pub key: String,
@@ -79,6 +81,8 @@ pub struct Wait {
     pub to: Option<String>,
     /// Whether words from outside had a part in `message`.
     pub marked: bool,
+    /// Of a call: the run that it began.
+    pub called: Option<Called>,
 }
 
 /// What wakes a run that waits.
@@ -107,6 +111,22 @@ pub enum Wake {
         /// Who.
         by: String,
     },
+    /// A person wants it to go on now, as though its time had come.
+    Hurried {
+        /// Who.
+        by: String,
+    },
+    /// The run that it called has ended.
+    Ended {
+        /// That run.
+        run: Id,
+        /// What it gave.
+        result: Value,
+        /// Whether words from outside had a part in it.
+        marked: bool,
+        /// Why it ended badly; then `result` is nothing.
+        error: Option<Failure>,
+    },
     /// The run is to end.
     Cancelled {
         /// By whom.
@@ -125,6 +145,9 @@ impl Wake {
             Self::Answer { .. } => "answer",
             Self::Approved { approved: true, .. } => "approved",
             Self::Approved { .. } => "rejected",
+            Self::Hurried { .. } => "hurried",
+            Self::Ended { error: None, .. } => "ended",
+            Self::Ended { .. } => "failed",
             Self::Cancelled { .. } => "cancelled",
         }
     }
@@ -150,6 +173,19 @@ pub enum Want {
     Event(Filter),
     /// A person's approval.
     Approval(Approval),
+    /// The end of another run.
+    Run(Called),
+}
+
+/// A workflow that was called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// The run that it is.
+    pub run: Id,
+    /// Its name.
+    pub name: String,
+    /// Content hash of the version that was active then, for life.
+    pub workflow: String,
 }
 
 /// A question that was asked.
@@ -219,6 +255,10 @@ pub(crate) fn judge(kind: &str, want: Option<&Want>, wake: Wake) -> Woken {
         (Some(Want::Event(_)), Wake::Timeout) => over(json!({ "event": null, "timed_out": true }), false),
         (Some(Want::Approval(approval)), Wake::Approved { approved, text, by }) => approval.decided(approved, text, &by),
         (Some(Want::Approval(approval)), Wake::Timeout) => approval.decided(false, None, "expired"),
+        (Some(Want::Run(called)), Wake::Ended { run, result, marked, error }) if called.run == run => match error {
+            None => over(result, marked),
+            Some(error) => Woken::Failed(error),
+        },
         (None, Wake::Timeout) if kind == SLEEP => over(Value::Null, false),
         (None, Wake::Timeout) => over(json!({ "event": null, "timed_out": false }), false),
         _ => Woken::No,

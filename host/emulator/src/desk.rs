@@ -97,6 +97,16 @@ macro_rules! shared {
                 self.0.desk.faults.add(None, faults);
             }
 
+            /// What goes wrong with every `every`-th send from now on.
+            pub fn fail_share(&self, every: u64, fault: $crate::Fault) {
+                self.0.desk.faults.share(every, fault);
+            }
+
+            /// What goes wrong with every send to this contact from now on.
+            pub fn fail_contact(&self, contact: &str, fault: $crate::Fault) {
+                self.0.desk.faults.to(contact, fault);
+            }
+
             /// What goes wrong with the next call of this name.
             pub fn fail_call(&self, call: &str, fault: $crate::Fault) {
                 self.0.desk.faults.add(Some(call), [fault]);

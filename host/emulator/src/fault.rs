@@ -1,6 +1,7 @@
 //! What goes wrong on demand: with answers to the host's calls, and with webhooks on their way to the host.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -92,6 +93,11 @@ pub(crate) fn cut() -> Response {
 pub(crate) struct Faults {
     answers: Mutex<VecDeque<(Option<String>, Fault)>>,
     hooks: Mutex<VecDeque<HookFault>>,
+    /// What goes wrong with every so many-th send.
+    shares: Mutex<Vec<(u64, Fault)>>,
+    /// What goes wrong with every send to a contact.
+    contacts: Mutex<HashMap<String, Fault>>,
+    sends: AtomicU64,
 }
 
 impl Faults {
@@ -114,6 +120,28 @@ impl Faults {
         answers.remove(at).map(|(_, fault)| fault)
     }
 
+    /// From now on, for every `every`-th send.
+    pub(crate) fn share(&self, every: u64, fault: Fault) {
+        self.shares.lock().push((every.max(1), fault));
+    }
+
+    /// From now on, for every send to this contact.
+    pub(crate) fn to(&self, contact: &str, fault: Fault) {
+        self.contacts.lock().insert(contact.to_owned(), fault);
+    }
+
+    /// What goes wrong with a send to this contact: an ordered fault first, then the contact's own, then a share.
+    pub(crate) fn next_send(&self, call: &str, contact: &str) -> Option<Fault> {
+        let number = self.sends.fetch_add(1, Ordering::Relaxed) + 1;
+        let share = || {
+            let shares = self.shares.lock();
+            // Shares of the same size fall on different sends.
+            let hit = |(n, (every, _)): &(usize, &(u64, Fault))| number % every == (*n as u64) % every;
+            shares.iter().enumerate().find(hit).map(|(_, (_, fault))| fault.clone())
+        };
+        self.next(call, true).or_else(|| self.contacts.lock().get(contact).cloned()).or_else(share)
+    }
+
     pub(crate) fn next_hook(&self) -> Option<HookFault> {
         self.hooks.lock().pop_front()
     }
@@ -121,6 +149,8 @@ impl Faults {
     pub(crate) fn clear(&self) {
         self.answers.lock().clear();
         self.hooks.lock().clear();
+        self.shares.lock().clear();
+        self.contacts.lock().clear();
     }
 
     /// How many wait for calls, and for webhooks.

@@ -10,6 +10,7 @@ mod control;
 mod desk;
 mod fault;
 mod hook;
+mod log;
 mod talk;
 pub mod telegram;
 pub mod whatsapp;

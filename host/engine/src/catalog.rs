@@ -1,7 +1,7 @@
 //! What the line must know without asking the store: the connected channels, the plugins that are loaded, and the active
 //! workflows of each workspace. Read on every webhook, changed seldom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -62,6 +62,7 @@ pub struct Catalog {
     channels: RwLock<HashMap<Id, Arc<Channel>>>,
     plugins: RwLock<HashMap<Arc<str>, Plugin>>,
     routes: RwLock<HashMap<WorkspaceId, Arc<Routes>>>,
+    yanked: RwLock<HashSet<(String, String)>>,
 }
 
 impl Catalog {
@@ -93,6 +94,19 @@ impl Catalog {
         self.plugins.write().insert(Arc::clone(&plugin.id), plugin);
     }
 
+    /// Sets the versions (id and digest) that were taken back.
+    pub fn set_yanked(&self, yanked: HashSet<(String, String)>) {
+        *self.yanked.write() = yanked;
+    }
+
+    /// Whether a version was taken back.
+    #[must_use]
+    pub fn is_yanked(&self, id: &str, digest: &str) -> bool {
+        let yanked = self.yanked.read();
+        // Mostly none is.
+        !yanked.is_empty() && yanked.contains(&(id.to_owned(), digest.to_owned()))
+    }
+
     /// The ids of the plugins that a workflow may use, sorted.
     #[must_use]
     pub fn step_ids(&self) -> Vec<String> {
@@ -107,6 +121,21 @@ impl Catalog {
     #[must_use]
     pub fn routes(&self, workspace: WorkspaceId) -> Arc<Routes> {
         self.routes.read().get(&workspace).cloned().unwrap_or_default()
+    }
+
+    /// The active workflows of all workspaces.
+    #[must_use]
+    pub fn all_routes(&self) -> Vec<(WorkspaceId, Arc<Routes>)> {
+        self.routes.read().iter().map(|(workspace, routes)| (*workspace, Arc::clone(routes))).collect()
+    }
+
+    /// The channels of a workspace that go by this short word.
+    #[must_use]
+    pub fn channels_of(&self, workspace: WorkspaceId, word: &str) -> Vec<Id> {
+        let channels = self.channels.read();
+        let mut ids: Vec<Id> = channels.values().filter(|c| c.workspace == workspace && c.word() == word).map(|c| c.id).collect();
+        ids.sort();
+        ids
     }
 
     /// Sets the active workflows of a workspace.

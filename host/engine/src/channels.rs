@@ -1,16 +1,27 @@
 //! Connected accounts: read from the store into the catalog, and asked through their plugins. A job goes in turns: the
 //! plugin says which request comes next, the broker makes it, and the plugin reads the answer.
 
-use pointsman_broker::{EgressError, StoredCredential};
+use pointsman_broker::{EgressError, Exchange, Recalled, StoredCredential};
 use pointsman_core::clock::Millis;
 use pointsman_core::failure::{Class, Failure, PluginFailure};
 use pointsman_core::outbox::{Attempt, OnUnknown, Rules};
-use pointsman_core::ports::{Account, Done, Job, MAX_TURNS, Operation, Turn};
+use pointsman_core::ports::{Account, Done, HttpRequest, HttpResponse, Job, MAX_TURNS, Operation, Turn};
 use pointsman_core::retry::Policy;
 use pointsman_store::{ChannelRow, ChannelState, StoreError};
 
 use crate::Engine;
 use crate::catalog::{Channel, Plugin};
+
+/// What becomes of the answers that a job gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noting {
+    /// Nobody will ask for them.
+    Not,
+    /// They are noted, until the outcome is kept.
+    Noted,
+    /// An earlier process may have noted them: the job is played again with these, and goes on from where they end.
+    Before,
+}
 
 /// How a job ended.
 #[derive(Debug)]
@@ -69,7 +80,7 @@ impl Engine {
             window_open: true,
             operation,
         };
-        match self.turns(channel, &job).await {
+        match self.turns(channel, &job, Noting::Not).await {
             Ended::Done(done) => Ok(done),
             Ended::Refused(refused) => Err(refused.into_failure()),
             Ended::NotSent(failure) => Err(failure),
@@ -78,20 +89,23 @@ impl Engine {
     }
 
     /// A job from its first turn to its end: the channel's plugin says which requests to make, the broker makes them.
-    pub(crate) async fn turns(&self, channel: &Channel, job: &Job) -> Ended {
-        let (plugin, slots) = (&channel.plugin.id, &channel.plugin.manifest.credentials);
+    pub(crate) async fn turns(&self, channel: &Channel, job: &Job, mut noting: Noting) -> Ended {
+        let plugin = &channel.plugin.id;
         let mut turn = match self.channels.begin(channel.workspace, plugin, job).await {
             Ok(turn) => turn,
+            // The plugin could begin it before: something may have left.
+            Err(failure) if noting == Noting::Before => return Ended::Lost(failure.to_string()),
             Err(failure) => return Ended::NotSent(failure),
         };
-        for _ in 0..MAX_TURNS {
+        self.points.reach("begin.after");
+        for number in 0.. {
             let (request, state, repeatable) = match turn {
+                Turn::Exchange { .. } if number as usize == MAX_TURNS => break,
                 Turn::Done(done) => return Ended::Done(done),
                 Turn::Failed(failure) => return Ended::Refused(failure),
                 Turn::Exchange { request, state, repeatable } => (request, state, repeatable),
             };
-            self.points.reach("send.before");
-            let response = match self.broker.send_placed(&request, &channel.credentials, slots).await {
+            let response = match self.exchange(channel, job, &request, number, &mut noting).await {
                 Ok(response) => response,
                 Err(EgressError::Refused(failure) | EgressError::NotSent(failure)) => return Ended::NotSent(failure),
                 Err(EgressError::Lost(why)) if repeatable => {
@@ -99,12 +113,12 @@ impl Engine {
                 }
                 Err(EgressError::Lost(why)) => return Ended::Lost(why),
             };
-            self.points.reach("send.answered");
             turn = match self.channels.advance(channel.workspace, plugin, job, &state, response).await {
                 Ok(turn) => turn,
                 // The provider answered, and nobody can say what: it may have been done.
                 Err(failure) => return Ended::Lost(format!("the provider's answer could not be read: {failure}")),
             };
+            self.points.reach("advance.after");
         }
         Ended::NotSent(Failure::bug(
             "plugin.turns",
@@ -112,6 +126,38 @@ impl Engine {
         ))
     }
 }
+
+impl Engine {
+    /// One exchange: made by the broker, or what came of it before.
+    async fn exchange(
+        &self,
+        channel: &Channel,
+        job: &Job,
+        request: &HttpRequest,
+        number: u32,
+        noting: &mut Noting,
+    ) -> Result<HttpResponse, EgressError> {
+        let (credentials, slots) = (&channel.credentials, &channel.plugin.manifest.credentials);
+        let exchange = Exchange { key: &job.key, attempt: job.attempt, number };
+        if *noting == Noting::Before {
+            match self.broker.recall(exchange).await {
+                Recalled::Made(outcome) => return outcome,
+                Recalled::Unknown => return Err(EgressError::Lost(NO_WORD.to_owned())),
+                Recalled::NotBegun => *noting = Noting::Noted,
+            }
+        }
+        self.points.reach("send.before");
+        let outcome = match noting {
+            Noting::Not => self.broker.send_placed(request, credentials, slots).await,
+            _ => self.broker.send_noted(request, credentials, slots, exchange).await,
+        };
+        self.points.reach("send.answered");
+        outcome
+    }
+}
+
+/// Why a send is `unknown` that was under way when its host ended.
+pub(crate) const NO_WORD: &str = "the host ended between intent and answer";
 
 /// A channel as the line needs it.
 #[must_use]

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use pointsman_core::effect::{Decided, Effect};
+use pointsman_core::event::{Cause, Event, EventBody, Internal};
 use pointsman_core::id::Id;
 use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Operation;
-use pointsman_store::{Decide, KeptEvent, NewNote, NewSend, SendRow, StateWrite, Waits};
+use pointsman_store::{Decide, KeptEvent, NewNote, NewSend, Raised, SendRow, StateWrite, Waits, lane_of};
 
 use crate::Engine;
 use crate::step::View;
@@ -18,6 +19,7 @@ pub(crate) struct Carried {
     sends: Vec<NewSend>,
     notes: Vec<NewNote>,
     state: Vec<StateWrite>,
+    raised: Vec<Raised>,
     conversation_changed: bool,
     contact_changed: bool,
 }
@@ -42,6 +44,9 @@ impl Carried {
                 if !view.conversation.tags.contains(tag) {
                     Arc::make_mut(&mut view.conversation).tags.push(tag.clone());
                     self.conversation_changed = true;
+                    if let Some(added) = engine.tag_added(tag, decided.marked, kept, view) {
+                        self.raise(engine, added, format!("tag:{run}:{}:{}", decided.path, decided.n), view);
+                    }
                 }
             }
             Effect::Untag(tag) => {
@@ -84,11 +89,38 @@ impl Carried {
                 until: ttl.map(|ttl| now + ttl),
                 marked: decided.marked,
             }),
+            Effect::Emit { name, data } => {
+                let internal = Internal {
+                    cause: Cause::Custom,
+                    name: name.clone(),
+                    data: data.clone(),
+                    marked: decided.marked,
+                    hops: kept.event.hops() + 1,
+                };
+                let key = format!("emit:{run}:{}:{}", decided.path, decided.n);
+                self.raise(engine, internal, key, view);
+            }
             // Checked before a workflow is published: no verb and no granted import of this version makes one.
-            Effect::Draft(_) | Effect::Emit { .. } => {
+            Effect::Draft(_) => {
                 tracing::error!(run = %run, step = %decided.path, "an effect that this version cannot carry out was decided");
             }
         }
+    }
+
+    /// A fact of the workspace's own came of it, in this conversation. Its key names what raised it.
+    pub(crate) fn raise(&mut self, engine: &Engine, internal: Internal, dedupe_key: String, view: &View) {
+        let now = engine.clock.now();
+        let event = Event {
+            dedupe_key,
+            account: None,
+            thread: view.conversation_ref.as_ref().map(|c| c.thread.clone()),
+            sender: None,
+            at: now,
+            trigger: true,
+            body: EventBody::Internal(internal),
+            extra: None,
+        };
+        self.raised.push(Raised { webhook: engine.ids.next(now), id: engine.ids.next(now), event });
     }
 
     /// Notes in the conversation that a run waits there for this, or, without one, that it does not.
@@ -116,15 +148,19 @@ impl Carried {
         view: &View,
         operation: Operation,
     ) {
+        let Some(conversation) = &view.conversation_ref else {
+            tracing::error!(run = %run, step = %decided.path, "a run outside of any conversation decided to say something");
+            return;
+        };
         let now = engine.clock.now();
         // The first send of an idle conversation leaves at once: its intent is part of this commit.
-        let at_once = self.sends.is_empty() && engine.outbox.idle(view.conversation_ref.id);
+        let at_once = self.sends.is_empty() && engine.outbox.idle(conversation.id) && engine.store.holds(conversation.id.0);
         self.sends.push(NewSend {
             id: engine.ids.next(now),
             run,
             path: decided.path.clone(),
             n: decided.n,
-            key: key(kept.id, view.conversation_ref.id, workflow, &decided.path, decided.n),
+            key: key(kept.id, conversation.id, workflow, &decided.path, decided.n),
             state: if at_once { SendState::Sending } else { SendState::Ready },
             due: now,
             operation,
@@ -138,9 +174,17 @@ impl Carried {
         decide.sends = self.sends;
         decide.notes = self.notes;
         decide.state = self.state;
+        decide.raised = self.raised;
         decide.conversation_body = self.conversation_changed.then(|| (*view.conversation).clone());
         decide.contact_body = self.contact_changed.then(|| (*view.contact).clone());
         rows
+    }
+}
+
+impl Engine {
+    /// Puts a fact that was just committed into its lane. `cause` is the event that led to it.
+    pub(crate) fn take_up_raised(&self, cause: &KeptEvent, raised: Id) {
+        self.enqueue_written(cause.workspace, raised, lane_of(cause.workspace, cause.conversation.as_ref()));
     }
 }
 
@@ -149,8 +193,8 @@ fn row(send: &NewSend, view: &View, kept: &KeptEvent) -> SendRow {
     SendRow {
         workspace: kept.workspace,
         id: send.id,
-        channel: kept.channel,
-        conversation: Some(Arc::clone(&view.conversation_ref)),
+        channel: view.conversation_ref.as_ref().map_or(kept.channel, |c| c.channel),
+        conversation: view.conversation_ref.clone(),
         run: send.run,
         path: send.path.clone(),
         n: send.n,

@@ -11,14 +11,16 @@ use pointsman_core::ports::{Answer, Method, Webhook};
 use pointsman_manifest::{SignatureScheme, VerifyScheme};
 use pointsman_store::{Intake, Kept, Parsed, StoreError, UnreadWebhook};
 
+use tokio::sync::SemaphorePermit;
+
 use crate::catalog::Channel;
-use crate::{Engine, Job};
+use crate::{Engine, hooks};
 
 /// A webhook that the box cannot read within this time is kept unread and normalized later.
 const PARSE_PATIENCE: Duration = Duration::from_millis(250);
 
-/// Events that may wait in memory before the house asks providers to come back later.
-const BACKLOG: usize = 200_000;
+/// What a webhook under way takes beside its body, in bytes: its events, its rows, its task.
+const BESIDE: usize = 4 << 10;
 
 /// A request to a channel's hook, as it came.
 #[derive(Debug, Clone)]
@@ -43,25 +45,40 @@ impl Engine {
         let channel = incoming.channel.parse::<Id>().ok().and_then(|id| self.catalog.channel(id));
         let Some(channel) = channel else {
             // The same work and the same answer as for a bad signature: nobody learns which channels exist.
-            let _ = self.broker.verify(&stranger(), None, &incoming.headers, &incoming.body);
+            let _ = self.broker.verify(&stranger(), None, &incoming.headers, &incoming.body).await;
             return refused(&incoming);
         };
         let Some(hook) = channel.plugin.manifest.webhook.as_ref() else { return refused(&incoming) };
         if incoming.method == Method::Get {
             let token = hook.handshake.as_ref().and_then(|h| channel.credential(&h.token));
-            let answer = hook.handshake.as_ref().and_then(|h| self.broker.handshake(h, token, &incoming.query));
-            return answer.map_or_else(|| status(403), |(code, body)| text(code, body));
+            let Some(handshake) = &hook.handshake else { return status(403) };
+            return match self.broker.handshake(handshake, token, &incoming.query).await {
+                Ok(answer) => answer.map_or_else(|| status(403), |(code, body)| text(code, body)),
+                Err(failure) => unverified(&failure),
+            };
         }
-        if !self.broker.verify(&hook.verify, channel.credential(&hook.verify.secret), &incoming.headers, &incoming.body) {
-            metrics::counter!("pointsman_webhooks_total", "outcome" => "bad_signature").increment(1);
-            return refused(&incoming);
+        if &*channel.plugin.id == hooks::PLUGIN {
+            return self.receive_hook(&channel, &incoming).await;
         }
-        if self.lanes.len() > BACKLOG {
+        let secret = channel.credential(&hook.verify.secret);
+        match self.broker.verify(&hook.verify, secret, &incoming.headers, &incoming.body).await {
+            Ok(true) => {}
+            Ok(false) => {
+                metrics::counter!("pointsman_webhooks_total", "outcome" => "bad_signature").increment(1);
+                return refused(&incoming);
+            }
+            Err(failure) => return unverified(&failure),
+        }
+        self.points.reach("verify.after");
+        // Behind a slow disk webhooks would pile up, one copy of the body upon the other: the provider keeps them better.
+        let Some(_room) = self.room_for(incoming.body.len()) else {
             metrics::counter!("pointsman_webhooks_total", "outcome" => "busy").increment(1);
             return busy();
-        }
+        };
         let (parsed, answer) = self.normalize(&channel, &incoming).await;
+        self.points.reach("parse.after");
         let unread = matches!(parsed, Parsed::Unread);
+        let ticket = self.feed.ticket();
         if let Parsed::Parked(reason) = &parsed {
             tracing::warn!(channel = %channel.id, code = %reason.code, bytes = incoming.body.len(), "a webhook could not be read; it is parked");
         }
@@ -83,7 +100,7 @@ impl Engine {
                     self.unread.notify_one();
                 }
                 self.count(&kept);
-                self.enqueue(kept);
+                self.enqueue(kept, ticket);
                 answer.unwrap_or_else(|| status(200))
             }
             Err(error) => {
@@ -153,8 +170,11 @@ impl Engine {
                         "the channel was disconnected before this could be read; connect it again, then retry",
                     )),
                 };
+                self.points.reach("unread.before");
+                let ticket = self.feed.ticket();
                 let kept = self.store.normalize(webhook, parsed).await?;
-                self.enqueue(kept);
+                self.points.reach("unread.after");
+                self.enqueue(kept, ticket);
             }
         }
     }
@@ -175,15 +195,13 @@ impl Engine {
         }
     }
 
-    /// Puts new events into their conversations' lanes, in the order in which they were kept.
-    pub(crate) fn enqueue(&self, kept: Kept) {
-        for event in kept.events {
-            let lane = event.conversation.as_ref().map_or(event.channel.0, |c| c.id.0);
-            self.put(lane, Job::Event(event));
-        }
+    /// Room for a webhook under way, until it is answered. One that is larger than all the room there is takes all of it.
+    pub(crate) fn room_for(&self, body: usize) -> Option<SemaphorePermit<'_>> {
+        let kib = (body + BESIDE).div_ceil(1024).min(self.webhook_kib);
+        self.webhook_room.try_acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).ok()
     }
 
-    fn count(&self, kept: &Kept) {
+    pub(crate) fn count(&self, kept: &Kept) {
         let outcome = if kept.webhook.is_none() { "duplicate" } else { "kept" };
         metrics::counter!("pointsman_webhooks_total", "outcome" => outcome).increment(1);
         if kept.duplicates > 0 {
@@ -207,7 +225,7 @@ fn unreadable() -> Failure {
     )
 }
 
-fn status(status: u16) -> Answer {
+pub(crate) fn status(status: u16) -> Answer {
     Answer { status, headers: Vec::new(), body: Vec::new() }
 }
 
@@ -227,11 +245,18 @@ fn stranger() -> VerifyScheme {
     }
 }
 
+/// Nobody could say whether it is the provider's: the provider brings it again.
+pub(crate) fn unverified(failure: &Failure) -> Answer {
+    tracing::error!(code = %failure.code, "a webhook could not be verified");
+    metrics::counter!("pointsman_webhooks_total", "outcome" => "unverified").increment(1);
+    busy()
+}
+
 /// What a stranger gets: the same for a bad signature and a channel that does not exist.
-fn refused(incoming: &Incoming) -> Answer {
+pub(crate) fn refused(incoming: &Incoming) -> Answer {
     status(if incoming.method == Method::Get { 403 } else { 401 })
 }
 
-fn busy() -> Answer {
+pub(crate) fn busy() -> Answer {
     Answer { status: 503, headers: vec![("retry-after".to_owned(), "5".to_owned())], body: Vec::new() }
 }

@@ -1,37 +1,73 @@
 //! Lanes: what belongs to one key is handled one after the other in the order in which it was put in, different keys in
-//! parallel. A lane exists only while it has work; it is a queue and one task.
+//! parallel. A lane exists only while it has work; it is a queue and one task. When more lanes have work than may work at once,
+//! workspaces have their turns one after the other ([`Turns`](crate::turns)): a flood in one keeps no other waiting.
 //!
-//! The engine has two sets of them: conversations handling events, and conversations sending. On SQLite one process owns
-//! every lane.
+//! The engine has two sets of them: conversations handling events, and conversations sending.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use pointsman_core::id::WorkspaceId;
+use pointsman_store::shard_of;
+use tokio::task::AbortHandle;
 
-const SHARDS: usize = 64;
+use crate::turns::Turns;
+
+/// Locks, so that neighbours do not wait for each other.
+const LOCKS: usize = 64;
+
+/// Where a job belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Whose it is: for the turns.
+    pub workspace: WorkspaceId,
+    /// The lane.
+    pub key: i64,
+    /// The shard in which the lane is leased.
+    pub shard: u16,
+}
+
+impl Place {
+    /// The place of what belongs to a lane: a conversation, or the workspace itself.
+    #[must_use]
+    pub fn of(workspace: WorkspaceId, lane: i64) -> Self {
+        Self { workspace, key: lane, shard: shard_of(lane) }
+    }
+}
 
 /// A set of lanes of jobs `J`.
 #[derive(Debug)]
 pub struct Lanes<J> {
-    shards: Vec<Mutex<HashMap<i64, VecDeque<J>>>>,
+    lanes: Vec<Mutex<HashMap<i64, Lane<J>>>>,
     /// Jobs waiting or being handled.
     jobs: AtomicUsize,
-    /// Lanes that may work at the same moment.
-    slots: Arc<Semaphore>,
+    /// Lanes that may work at the same moment; `None`: all.
+    turns: Option<Arc<Turns>>,
+    /// Tells a lane from an earlier one of the same key.
+    begun: AtomicU64,
+    closed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Lane<J> {
+    number: u64,
+    shard: u16,
+    queue: VecDeque<J>,
+    task: AbortHandle,
 }
 
 impl<J: Send + 'static> Lanes<J> {
-    /// Lanes of which `parallel` may work at once.
+    /// Lanes of which `parallel` may work at once; `None`: all of them.
     #[must_use]
-    pub fn new(parallel: usize) -> Self {
+    pub fn new(parallel: Option<usize>) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect(),
+            lanes: (0..LOCKS).map(|_| Mutex::new(HashMap::new())).collect(),
             jobs: AtomicUsize::new(0),
-            slots: Arc::new(Semaphore::new(parallel)),
+            turns: parallel.map(Turns::new),
+            begun: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -50,100 +86,136 @@ impl<J: Send + 'static> Lanes<J> {
     /// Whether the lane `key` has work now.
     #[must_use]
     pub fn busy(&self, key: i64) -> bool {
-        self.shard(key).is_some_and(|s| s.lock().contains_key(&key))
+        self.lock(key).is_some_and(|l| l.lock().contains_key(&key))
     }
 
-    fn shard(&self, key: i64) -> Option<&Mutex<HashMap<i64, VecDeque<J>>>> {
-        // Ids end in a counter, so neighbours fall into different shards.
-        self.shards.get(usize::try_from(key.rem_euclid(SHARDS as i64)).unwrap_or(0))
+    fn lock(&self, key: i64) -> Option<&Mutex<HashMap<i64, Lane<J>>>> {
+        // Ids end in a counter, so neighbours fall apart.
+        self.lanes.get(usize::try_from(key.rem_euclid(LOCKS as i64)).unwrap_or(0))
     }
 
-    /// Puts a job at the end of lane `key`; starts the lane when it was idle. `handle` is called for one job at a time.
-    pub fn push<F, Fut>(self: &Arc<Self>, key: i64, job: J, handle: F)
+    /// Puts a job at the end of its lane; starts the lane when it was idle. `handle` is called for one job at a time; that of
+    /// the first job is called for the later ones too, so it must be the same for all. After [`Lanes::close`] the job is dropped:
+    /// its row is in the store.
+    pub fn push<F, Fut>(self: &Arc<Self>, place: Place, job: J, handle: F)
     where
         F: Fn(J) -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send,
+        Fut: Future<Output = ()> + Send + 'static,
     {
-        self.jobs.fetch_add(1, Ordering::Relaxed);
-        let Some(shard) = self.shard(key) else { return };
-        {
-            let mut shard = shard.lock();
-            if let Some(queue) = shard.get_mut(&key) {
-                queue.push_back(job);
-                return;
-            }
-            shard.insert(key, VecDeque::new());
+        let Some(lock) = self.lock(place.key) else { return };
+        let mut lanes = lock.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return;
         }
-        let lanes = Arc::clone(self);
-        tokio::spawn(async move {
-            // A panic in one job must not leave its lane locked for ever: the guard frees it, and the jobs that were
-            // waiting come back from the store at the next start.
-            let guard = Guard { lanes: &lanes, key };
-            let mut next = Some(job);
-            while let Some(job) = next {
-                let permit = lanes.slots.acquire().await;
-                handle(job).await;
-                drop(permit);
-                lanes.jobs.fetch_sub(1, Ordering::Relaxed);
-                next = lanes.take_next(key);
-            }
-            std::mem::forget(guard);
-        });
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+        if let Some(lane) = lanes.get_mut(&place.key) {
+            lane.queue.push_back(job);
+            return;
+        }
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        // Made before it runs for the first time: a task that is cut before that lets its job go all the same.
+        let guard = Guard { lanes: Arc::clone(self), key: place.key, number, done: false };
+        let task = tokio::spawn(guard.work(place.workspace, job, handle)).abort_handle();
+        lanes.insert(place.key, Lane { number, shard: place.shard, queue: VecDeque::new(), task });
     }
 
     /// The next job of a lane; ends the lane when there is none, in the same breath, so that no job can slip between.
-    fn take_next(&self, key: i64) -> Option<J> {
-        let mut shard = self.shard(key)?.lock();
-        let next = shard.get_mut(&key).and_then(VecDeque::pop_front);
+    fn next(&self, key: i64, number: u64) -> Option<J> {
+        let mut lanes = self.lock(key)?.lock();
+        let lane = lanes.get_mut(&key).filter(|lane| lane.number == number)?;
+        let next = lane.queue.pop_front();
         if next.is_none() {
-            shard.remove(&key);
+            lanes.remove(&key);
         }
         next
     }
+
+    /// Drops what waits in the lanes of these shards. Gives the tasks that are at work in them, to be cut by whoever does not
+    /// want their end.
+    pub fn let_go(&self, which: impl Fn(u16) -> bool) -> Vec<AbortHandle> {
+        let mut tasks = Vec::new();
+        for lock in &self.lanes {
+            for (_, lane) in lock.lock().extract_if(|_, lane| which(lane.shard)) {
+                self.jobs.fetch_sub(lane.queue.len(), Ordering::Relaxed);
+                tasks.push(lane.task);
+            }
+        }
+        tasks
+    }
+
+    /// Whether [`Lanes::close`] was called.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Takes no more jobs, and drops what waits but for those that must `stay`. What is at work goes on to its end.
+    pub fn close(&self, stay: impl Fn(&J) -> bool) {
+        self.closed.store(true, Ordering::Release);
+        for lock in &self.lanes {
+            for lane in lock.lock().values_mut() {
+                let before = lane.queue.len();
+                lane.queue.retain(&stay);
+                self.jobs.fetch_sub(before - lane.queue.len(), Ordering::Relaxed);
+            }
+        }
+    }
 }
 
-struct Guard<'a, J: Send + 'static> {
-    lanes: &'a Lanes<J>,
+/// A lane at work.
+struct Guard<J: Send + 'static> {
+    lanes: Arc<Lanes<J>>,
     key: i64,
+    number: u64,
+    done: bool,
 }
 
-impl<J: Send + 'static> Drop for Guard<'_, J> {
+impl<J: Send + 'static> Guard<J> {
+    async fn work<F, Fut>(mut self, workspace: WorkspaceId, job: J, handle: F)
+    where
+        F: Fn(J) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let mut next = Some(job);
+        while let Some(job) = next {
+            let turn = match &self.lanes.turns {
+                Some(turns) => Some(turns.take(workspace).await),
+                None => None,
+            };
+            handle(job).await;
+            drop(turn);
+            self.lanes.jobs.fetch_sub(1, Ordering::Relaxed);
+            next = self.lanes.next(self.key, self.number);
+        }
+        self.done = true;
+    }
+}
+
+impl<J: Send + 'static> Drop for Guard<J> {
+    /// A panic in a job, or its task was cut: the lane must not stay locked for ever. What waited in it comes back from the
+    /// store.
     fn drop(&mut self) {
-        if let Some(shard) = self.lanes.shard(self.key) {
-            let left = shard.lock().remove(&self.key).map_or(0, |queue| queue.len());
-            self.lanes.jobs.fetch_sub(left + 1, Ordering::Relaxed);
-            tracing::error!(lane = self.key, left, "a lane ended in a panic; what waited in it is taken up at the next start");
+        if self.done {
+            return;
+        }
+        self.lanes.jobs.fetch_sub(1, Ordering::Relaxed);
+        let Some(lock) = self.lanes.lock(self.key) else { return };
+        let mut lanes = lock.lock();
+        if lanes.get(&self.key).is_some_and(|lane| lane.number == self.number)
+            && let Some(lane) = lanes.remove(&self.key)
+        {
+            self.lanes.jobs.fetch_sub(lane.queue.len(), Ordering::Relaxed);
+            let left = lane.queue.len();
+            if std::thread::panicking() {
+                tracing::error!(
+                    lane = self.key,
+                    left,
+                    "a lane ended in a panic; what waited in it is taken up at the next start"
+                );
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[tokio::test]
-    async fn a_lane_keeps_its_order_and_lanes_run_beside_each_other() {
-        let lanes: Arc<Lanes<u32>> = Arc::new(Lanes::new(8));
-        let seen: Arc<Mutex<HashMap<i64, Vec<u32>>>> = Arc::default();
-        for n in 0..200u32 {
-            for key in 0..5i64 {
-                let seen = Arc::clone(&seen);
-                lanes.push(key, n, move |job| {
-                    let seen = Arc::clone(&seen);
-                    async move {
-                        tokio::time::sleep(Duration::from_micros(u64::from(job % 7))).await;
-                        seen.lock().entry(key).or_default().push(job);
-                    }
-                });
-            }
-        }
-        while !lanes.is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        for key in 0..5 {
-            assert_eq!(seen.lock()[&key], (0..200).collect::<Vec<_>>());
-            assert!(!lanes.busy(key));
-        }
-    }
-}
+mod tests;

@@ -7,47 +7,68 @@
 //! | [`channels`] | connected accounts: loaded, and asked through their plugins |
 //! | `line` | an event in its conversation's lane: route, run, **commit 2** |
 //! | `answers` | a run that waits gets what the contact says, or what a person told it |
+//! | `run`, `calls` | the runs of one leg, and workflows that others call |
+//! | `triggers`, `schedules`, [`hooks`] | what starts workflows beside what contacts say |
+//! | `gather` | a burst of messages becomes one run |
 //! | `step` | what a step may read while it runs |
+//! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
-//! | `outbox`, `hands` | what leaves: attempt and outcome, **commit 3**; one task a send |
+//! | `outbox` | what leaves: attempt and outcome, **commit 3** |
 //! | `receipts` | statuses: they settle what was `unknown` |
-//! | `recover` | after a start: everything that is open is taken up |
-//! | [`lanes`], [`timers`], [`points`], [`catalog`] | order, time, named places for tests, what is known without asking |
+//! | `recover` | beginning, going on, and the end |
+//! | `leases` | what other hosts left is taken up, what they took over is let go |
+//! | `feed`, `hands` | from the store into the lanes, a bounded number at a time; each thing in one task's hands |
+//! | [`lanes`], `turns`, [`timers`], [`points`], [`catalog`] | order, time, named places for tests, what is known without asking |
 //!
 //! Nothing is decided here: `core` decides, this room acts.
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use pointsman_broker::Broker;
 use pointsman_core::clock::Clock;
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
 use pointsman_core::ports::{ChannelAdapter, Expressions, StepRunner};
+use pointsman_core::workflow::Workflow;
 use pointsman_store::{KeptEvent, Store};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::AbortHandle;
 
 mod answers;
+mod calls;
 pub mod catalog;
 pub mod channels;
 mod effects;
+mod feed;
+mod gather;
 mod hands;
+pub mod hooks;
 pub mod intake;
 pub mod lanes;
+mod leases;
 mod line;
 mod look;
 mod outbox;
+mod pins;
 pub mod points;
 mod receipts;
 mod recover;
+mod run;
+mod schedules;
 mod step;
 pub mod timers;
+mod triggers;
+mod turns;
 pub mod workflows;
 
 pub use intake::Incoming;
 
 use catalog::Catalog;
-use lanes::Lanes;
+use feed::Feed;
+use hands::{Hand, Hands};
+use lanes::{Lanes, Place};
 use outbox::Outbox;
 use points::Points;
 use timers::Timers;
@@ -76,13 +97,24 @@ pub struct Parts {
     pub lanes: usize,
     /// Sends under way at once.
     pub sends: usize,
+    /// Bytes of webhooks under way at once.
+    pub webhook_bytes: usize,
+    /// Replies that a conversation gets in a minute, at most; 0: as many as there are.
+    pub replies_a_minute: usize,
 }
 
 /// Work of a lane.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// An event, in its place.
+    /// An event that was just kept.
     Event(KeptEvent),
+    /// An event that was found in the store: it is read when it has its turn.
+    Found {
+        /// Whose it is.
+        workspace: WorkspaceId,
+        /// The event.
+        event: Id,
+    },
     /// A waiting run whose time has come.
     Resume {
         /// Whose it is.
@@ -108,12 +140,25 @@ pub struct Inner {
     /// What is known without asking.
     pub catalog: Arc<Catalog>,
     pub(crate) points: Points,
-    pub(crate) lanes: Arc<Lanes<Job>>,
+    pub(crate) lanes: Arc<Lanes<(Job, Hand)>>,
+    /// Events and runs that have a job in a lane.
+    pub(crate) hands: Hands,
+    pub(crate) feed: Feed,
+    /// Jobs at work in shards that were let go at the last renewal.
+    pub(crate) leaving: Mutex<Vec<AbortHandle>>,
     pub(crate) outbox: Outbox,
     pub(crate) timers: Arc<Timers>,
     pub(crate) bodies: step::Bodies,
+    /// Versions that are not active any more, read for the runs that are on them.
+    pub(crate) versions: moka::sync::Cache<(WorkspaceId, String), Arc<Workflow>>,
+    pub(crate) loading: tokio::sync::Mutex<()>,
     pub(crate) unread: Notify,
     pub(crate) unread_count: AtomicUsize,
+    /// Room for webhooks under way, in KiB: what is left, and what there is.
+    pub(crate) webhook_room: Semaphore,
+    pub(crate) webhook_kib: usize,
+    pub(crate) closing: AtomicBool,
+    pub(crate) pace: triggers::Pace,
 }
 
 impl Deref for Engine {
@@ -127,7 +172,11 @@ impl Engine {
     /// Puts the line together. Nothing moves before [`Engine::start`].
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        if let Some(door) = hooks::plugin() {
+            parts.catalog.add_plugin(door);
+        }
         Self(Arc::new(Inner {
+            pace: triggers::Pace::new(parts.replies_a_minute),
             timers: Timers::new(Arc::clone(&parts.clock)),
             store: parts.store,
             broker: parts.broker,
@@ -138,11 +187,19 @@ impl Engine {
             ids: parts.ids,
             catalog: parts.catalog,
             points: parts.points,
-            lanes: Arc::new(Lanes::new(parts.lanes)),
+            lanes: Arc::new(Lanes::new(Some(parts.lanes))),
+            hands: Hands::default(),
+            feed: Feed::default(),
+            leaving: Mutex::default(),
+            closing: AtomicBool::new(false),
             outbox: Outbox::new(parts.sends),
             bodies: step::Bodies::new(20_000),
+            versions: moka::sync::Cache::new(256),
+            loading: tokio::sync::Mutex::new(()),
             unread: Notify::new(),
             unread_count: AtomicUsize::new(0),
+            webhook_room: Semaphore::new(parts.webhook_bytes.div_ceil(1024)),
+            webhook_kib: parts.webhook_bytes.div_ceil(1024),
         }))
     }
 
@@ -152,13 +209,24 @@ impl Engine {
         &self.store
     }
 
-    /// Puts a job into a lane.
-    pub(crate) fn put(&self, lane: i64, job: Job) {
+    /// Puts a job into its lane, unless the event or run that it is about has one already. Says whether it did.
+    pub(crate) fn put(&self, about: Id, place: Place, job: Job) -> bool {
+        let Some(hand) = self.hands.take(about, place.shard) else { return false };
         let engine = self.clone();
-        self.lanes.push(lane, job, move |job| {
+        self.lanes.push(place, (job, hand), move |(job, hand)| {
             let engine = engine.clone();
-            async move { engine.handle(job).await }
+            async move {
+                engine.handle(job).await;
+                drop(hand);
+                engine.has_room();
+            }
         });
+        true
+    }
+
+    /// Whether the house is closing: nothing is begun any more.
+    pub(crate) fn closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Events and sends that are not finished, in memory.

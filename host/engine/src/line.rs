@@ -6,20 +6,25 @@
 use std::sync::Arc;
 
 use pointsman_core::conversation;
+use pointsman_core::effect::Effect;
 use pointsman_core::event::{EventBody, v1};
 use pointsman_core::failure::Failure;
-use pointsman_core::id::Id;
-use pointsman_core::journal::RunState;
-use pointsman_core::ports::{Code, Names, Outcome, StepCall};
-use pointsman_core::route::route;
-use pointsman_core::run::{ASK, Action, Call, Ended, Machine, RunEnd, Started, Work, effects};
+use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::journal::{Caller, RunState};
+use pointsman_core::ports::{Code, Names, Outcome, StepCall, StepEnd};
+use pointsman_core::route::{Route, manner, route};
+use pointsman_core::run::{Call, Ended, Machine, Started, Work, no_conversation};
+use pointsman_core::trigger::LOOP_GUARD;
 use pointsman_core::workflow::Workflow;
 use pointsman_store::{Decide, EventEnd, EventState, KeptEvent, RETRIED, RunRow, RunWrite, SendRow, StoreError, disconnected};
 
-use crate::answers::{LOOK, TURN, another_asks, hears};
+use crate::answers::TURN;
 use crate::catalog::Channel;
 use crate::effects::Carried;
+use crate::gather::GATHER;
+use crate::run::InHand;
 use crate::step::{Host, View};
+use crate::triggers::PACE;
 use crate::workflows::Routes;
 use crate::{Engine, Job};
 
@@ -29,11 +34,18 @@ impl Engine {
         loop {
             let done = match &job {
                 Job::Event(kept) => self.event(kept).await,
+                Job::Found { workspace, event } => self.found(*workspace, *event).await,
                 Job::Resume { workspace, run } => self.resume(*workspace, *run).await,
             };
             match done {
                 Ok(()) => return,
                 Err(StoreError::Closed) => return,
+                // The new holder takes it up from the database.
+                Err(error @ StoreError::Fenced) => {
+                    tracing::debug!(%error, "a job is let go");
+                    self.bodies.forget_all();
+                    return;
+                }
                 Err(error) if error.passing() => {
                     tracing::error!(%error, "a lane waits for the store");
                     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
@@ -61,17 +73,24 @@ impl Engine {
         }
     }
 
-    async fn event(&self, kept: &KeptEvent) -> Result<(), StoreError> {
-        // Taken up again for a person, and perhaps twice: it has its turn when its row still says so.
-        if kept.rule.as_deref() == Some(RETRIED)
-            && self.store.bare_event(kept.workspace, kept.id).await?.is_none_or(|row| row.state != EventState::New)
-        {
-            return Ok(());
+    /// An event that was found in the store has its turn, if its row still says so.
+    async fn found(&self, workspace: WorkspaceId, event: Id) -> Result<(), StoreError> {
+        match self.store.event(workspace, event).await? {
+            Some(kept) if kept.state == EventState::New => self.event(&kept).await,
+            _ => Ok(()),
         }
+    }
+
+    async fn event(&self, kept: &KeptEvent) -> Result<(), StoreError> {
         if let EventBody::Status(status) = &kept.event.body {
             return self.receipt(kept, status).await;
         }
-        let Some(channel) = self.catalog.channel(kept.channel) else {
+        self.routed(kept).await
+    }
+
+    /// An event goes to a run that waits for it, else to the workflows that want it.
+    pub(crate) async fn routed(&self, kept: &KeptEvent) -> Result<(), StoreError> {
+        let Some(channel) = self.home(kept) else {
             return self.end(kept, EventEnd::parked("channel_disconnected")).await;
         };
         // One app may deliver for several numbers: what is not for this account must not be answered by it.
@@ -80,26 +99,40 @@ impl Engine {
         }
         let view = match &kept.conversation {
             Some(conversation) => Some(self.view(conversation, channel.word()).await?),
-            None => None,
+            None => matches!(kept.event.body, EventBody::Internal(_)).then(View::homeless),
         };
-        if let Some(view) = view.as_ref().filter(|view| !view.conversation.waits.is_empty())
-            && self.answered(kept, view, &channel).await?
-        {
-            return Ok(());
-        }
         let routes = self.catalog.routes(kept.workspace);
-        let route = route(&routes.workflows, &kept.event, channel.word());
-        let (Some(view), false) = (view, route.run.is_empty()) else {
-            return self.end(kept, EventEnd::by(route.rule.unwrap_or("no_conversation"))).await;
+        let Route { mut run, rule, .. } = route(&routes.workflows, &kept.event, channel.word());
+        let manner = |workflow: &Workflow| manner(&routes.workflows, workflow, &kept.event, channel.word());
+        if self.too_fast(kept) {
+            tracing::warn!(event = %kept.id, rule = PACE, "a conversation gets more replies than a person reads; its message is parked");
+            return self.end(kept, EventEnd::parked(PACE)).await;
+        }
+        if let Some(view) = view.as_ref().filter(|view| !view.conversation.waits.is_empty())
+            && let Some((first, root)) = self.listener(kept, view, &channel).await?
+        {
+            run.retain(|workflow| !view.conversation.silenced && manner(workflow).interrupts);
+            if run.is_empty() {
+                return self.answer(kept, view.clone(), &first, root).await;
+            }
+        }
+        let (Some(view), false) = (view, run.is_empty()) else {
+            if rule == Some(LOOP_GUARD) {
+                tracing::warn!(event = %kept.id, hops = kept.event.hops(), "workflows start each other for ever; the event ends here");
+            }
+            return self.end(kept, EventEnd::by(rule.unwrap_or("no_conversation"))).await;
         };
         if view.conversation.silenced {
-            return self.end(kept, EventEnd::by("handed_off")).await;
+            return self.end(kept, EventEnd::by(HANDED_OFF)).await;
         }
         let mut leg = Leg::new(kept, view);
-        for workflow in &route.run {
+        for workflow in &run {
+            if self.gathers(workflow, manner(workflow).gather, &channel, &mut leg).await? {
+                continue;
+            }
             let run = self.ids.next(self.clock.now());
-            let machine = self.begin(run, kept, workflow, &leg.view, &routes, &channel);
-            self.leg(machine, run, true, &mut leg).await;
+            let machine = self.begin(run, workflow, &leg, &channel, None);
+            self.leg(InHand::new(machine, run), &mut leg).await?;
         }
         self.commit(leg).await
     }
@@ -112,39 +145,48 @@ impl Engine {
         if row.state != RunState::Waiting || (!turn && row.until.is_none_or(|until| until > self.clock.now())) {
             return Ok(());
         }
-        let Some(kept) = self.store.event(workspace, row.event).await? else { return Ok(()) };
-        let Some(conversation) = kept.conversation.clone() else { return Ok(()) };
-        let channel = self.catalog.channel(kept.channel);
-        let mut leg = Leg::new(&kept, self.view(&conversation, channel.as_ref().map_or("", |c| c.word())).await?);
+        let Some(kept) = self.about(&row).await? else { return Ok(()) };
+        let channel = self.home(&kept);
+        let view = match &kept.conversation {
+            Some(conversation) => self.view(conversation, channel.as_ref().map_or("", |c| c.word())).await?,
+            None => View::homeless(),
+        };
+        let mut leg = Leg::new(&kept, view);
         let rebuilt = match &channel {
             Some(channel) => self.rebuild(&row, &kept, &leg.view, channel).await?,
             None => Err(disconnected()),
         };
         match rebuilt {
-            Ok(mut machine) => {
-                if row.waiting.as_deref() == Some(RETRIED) {
-                    machine.retry("operator", self.clock.now());
-                } else {
-                    self.wake(&mut machine, &row);
+            Ok(machine) => {
+                let mut root = InHand::rebuilt(machine, run);
+                if row.waiting.as_deref() == Some(GATHER) {
+                    self.burst_is_over(&mut root, &mut leg);
                 }
-                self.leg(machine, run, false, &mut leg).await;
+                let called = root.machine.waits().and_then(|wait| wait.called);
+                if row.waiting.as_deref() == Some(RETRIED) {
+                    root.machine.retry("operator", self.clock.now());
+                } else {
+                    self.wake(&mut root, &row);
+                }
+                if let Some(called) = called {
+                    match self.end_of_called(&root.machine, &leg).await? {
+                        Some(end) => drop(root.wake(end, self)),
+                        // A person ended it.
+                        None if root.machine.waits().is_none() => self.cancel_called(called, &mut leg).await?,
+                        None => {}
+                    }
+                }
+                self.leg(root, &mut leg).await?;
             }
             Err(reason) => {
-                leg.failed = true;
-                leg.runs.push(RunWrite {
-                    id: run,
-                    event: kept.id,
-                    workflow: row.workflow.clone(),
-                    state: RunState::Failed,
-                    until: None,
-                    waiting: None,
-                    reason: Some(reason),
-                    entries: Vec::new(),
-                    first: false,
-                });
+                if let Some((caller, wake)) = self.lost(&row, reason, &mut leg)
+                    && let Some(below) = self.caller_in_hand(caller, wake, &mut leg).await?
+                {
+                    self.leg(below, &mut leg).await?;
+                }
             }
         }
-        self.with_the_others(run, &mut leg).await?;
+        self.with_the_others(&mut leg).await?;
         self.commit(leg).await
     }
 
@@ -163,92 +205,35 @@ impl Engine {
         Ok(Machine::replay(workflow, &row.entries, self.names(kept, view, &routes, channel)))
     }
 
-    fn begin(
+    pub(crate) fn begin(
         &self,
         run: Id,
-        kept: &KeptEvent,
         workflow: &Arc<Workflow>,
-        view: &View,
-        routes: &Routes,
+        leg: &Leg<'_>,
         channel: &Channel,
+        caller: Option<Box<Caller>>,
     ) -> Machine {
+        let routes = self.catalog.routes(leg.kept.workspace);
         let plugins = workflow
             .plugins
             .iter()
             .filter_map(|id| self.catalog.plugin(id).map(|p| (p.id.to_string(), p.digest.to_string())))
             .collect();
         let seed = (run.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let started = Started { run, event: kept.id, at: self.clock.now(), seed, plugins };
-        Machine::start(Arc::clone(workflow), started, self.names(kept, view, routes, channel))
+        let started = Started { run, event: leg.kept.id, at: self.clock.now(), seed, plugins, caller };
+        Machine::start(Arc::clone(workflow), started, self.names(leg.kept, &leg.view, &routes, channel))
     }
 
     pub(crate) fn names(&self, kept: &KeptEvent, view: &View, routes: &Routes, channel: &Channel) -> Names {
         let event = v1::to_v1(&kept.event, channel.word(), &channel.account.id);
-        let (contact, opted_out) = (view.conversation_ref.contact, view.contact.opted_out);
-        conversation::names(event, contact, &view.info(), opted_out, &routes.workspace, self.clock.now())
-    }
-
-    /// Runs one leg: until the run ends or waits.
-    pub(crate) async fn leg(&self, mut machine: Machine, run: Id, first: bool, leg: &mut Leg<'_>) {
-        let end = loop {
-            match machine.next(&*self.expressions) {
-                Action::Call(call) => {
-                    let ended = self.call(run, call, leg).await;
-                    machine.step_ended(ended);
-                }
-                Action::Finished(end) => break end,
-            }
+        let Some(contact) = view.conversation_ref.as_ref().map(|c| c.contact) else {
+            return conversation::homeless(event, &routes.workspace);
         };
-        let workflow = machine.workflow();
-        let hash = workflow.content_hash().to_string();
-        if matches!(&end, RunEnd::Waiting { kind, .. } if **kind == *ASK) && another_asks(&leg.view, run) {
-            // As if this leg had not been: nothing of it has left, and it is played again when its turn comes.
-            leg.open = true;
-            leg.carried.waits(run, Some(TURN), &mut leg.view);
-            let entries = if first { machine.take_entries().into_iter().take(1).collect() } else { Vec::new() };
-            leg.runs.push(RunWrite {
-                id: run,
-                event: leg.kept.id,
-                workflow: hash,
-                state: RunState::Waiting,
-                until: Some(self.clock.now() + LOOK),
-                waiting: Some(TURN.to_owned()),
-                reason: None,
-                entries,
-                first,
-            });
-            return;
-        }
-        let (state, until, waiting, reason) = match end {
-            RunEnd::Done { .. } => (RunState::Done, None, None, None),
-            RunEnd::Failed { path, error } => {
-                tracing::warn!(run = %run, workflow = %workflow.name, step = %path, code = %error.code, "a run failed; it is parked");
-                (RunState::Failed, None, None, Some(error))
-            }
-            RunEnd::Waiting { kind, until, .. } => (RunState::Waiting, until, Some(kind.to_string()), None),
-            RunEnd::Cancelled => (RunState::Cancelled, None, None, None),
-        };
-        leg.open |= state == RunState::Waiting;
-        leg.carried.waits(run, waiting.as_deref().filter(|kind| hears(kind)), &mut leg.view);
-        leg.failed |= state == RunState::Failed;
-        let outcome = if state == RunState::Done {
-            "done"
-        } else if state == RunState::Waiting {
-            "waiting"
-        } else {
-            "failed"
-        };
-        metrics::counter!("pointsman_runs_total", "outcome" => outcome).increment(1);
-        let name = Arc::clone(&workflow.name);
-        let entries = machine.take_entries();
-        for decided in effects(&entries) {
-            leg.carried.add(self, (run, &name), leg.kept, decided, &mut leg.view);
-        }
-        leg.runs.push(RunWrite { id: run, event: leg.kept.id, workflow: hash, state, until, waiting, reason, entries, first });
+        conversation::names(event, contact, &view.info(), view.contact.opted_out, &routes.workspace, self.clock.now())
     }
 
     /// Runs one step in the box.
-    async fn call(&self, run: Id, call: Call, leg: &Leg<'_>) -> Ended {
+    pub(crate) async fn call(&self, run: Id, call: Call, leg: &Leg<'_>) -> Ended {
         let Call { path, attempt, at, seed, timeout, work, marked: _, journal, taken, reads } = call;
         let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage, reads| Ended {
             result,
@@ -260,10 +245,15 @@ impl Engine {
             random: (seed >> 11) as f64 / (1u64 << 53) as f64,
         };
         let (code, input) = match work {
-            Work::Use { plugin, digest, input } => (Code::Plugin { id: plugin, digest }, input),
+            Work::Use { plugin, digest, input } => {
+                if let Err(failure) = self.admit(run, &plugin, &digest).await {
+                    return ended(Err(failure), Vec::new(), false, None, Vec::new());
+                }
+                (Code::Plugin { id: plugin, digest }, input)
+            }
             Work::Script { source, hash, input } => (Code::Script { source, hash }, input),
         };
-        let host = Arc::new(Host::new(self.clone(), &leg.view));
+        let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view));
         let step = StepCall {
             workspace: leg.kept.workspace,
             code,
@@ -294,13 +284,21 @@ impl Engine {
             tracing::debug!(run = %run, step = %path, level = line.level, bytes = line.text.len(), "a step wrote to its log");
         }
         metrics::histogram!("pointsman_step_seconds").record(end.usage.wall_us as f64 / 1e6);
+        if leg.view.conversation_ref.is_none()
+            && let Some(what) = talks(&end)
+        {
+            return ended(Err(no_conversation(what)), Vec::new(), false, Some(end.usage), Vec::new());
+        }
         // Every step is given the event, so whatever it makes has words from outside in it.
         ended(end.result, end.effects, true, Some(end.usage), end.reads)
     }
 
     /// Ends an event for which nothing runs.
     async fn end(&self, kept: &KeptEvent, end: EventEnd) -> Result<(), StoreError> {
-        self.store.receipt(kept.workspace, kept.id, kept.webhook, end, None).await
+        self.points.reach("end.before");
+        self.store.receipt(kept, end, None).await?;
+        self.points.reach("end.after");
+        Ok(())
     }
 
     /// Commit 2, then the sends go.
@@ -308,18 +306,27 @@ impl Engine {
         let workspace = leg.kept.workspace;
         // Only where a run waited or waits: the usual message keeps nothing of it.
         let leg_view = leg.runs.iter().any(|run| !run.first || run.state == RunState::Waiting).then(|| leg.view.clone());
+        let kinds = leg.kinds();
+        let kept = leg.kept;
         let (decide, sends) = leg.into_decide();
+        let raised: Vec<Id> = decide.raised.iter().map(|raised| raised.id).collect();
         let conversation = decide.conversation.clone();
+        if let Some(conversation) = &conversation {
+            self.pace.said(conversation.id, sends.len(), self.clock.now());
+        }
         let (body, contact) = (decide.conversation_body.clone(), decide.contact_body.clone());
         let turns = leg_view.filter(|view| !view.conversation.waits.is_empty());
-        self.points.reach("decide.before");
+        kinds.iter().filter(|kind| kind.0).for_each(|(_, before, _)| self.points.reach(before));
         self.store.decide(decide).await?;
         if let Some(conversation) = conversation {
             self.bodies.put(&conversation, body.map(Arc::new), contact.map(Arc::new));
         }
-        self.points.reach("decide.after");
+        kinds.iter().filter(|kind| kind.0).for_each(|(_, _, after)| self.points.reach(after));
         for send in sends {
             self.dispatch(send);
+        }
+        for raised in raised {
+            self.take_up_raised(kept, raised);
         }
         if let Some(view) = turns {
             self.next_turn(workspace, &view);
@@ -331,29 +338,74 @@ impl Engine {
 /// What the runs of one event add up to, for one commit.
 pub(crate) struct Leg<'a> {
     pub(crate) kept: &'a KeptEvent,
-    view: View,
-    runs: Vec<RunWrite>,
-    carried: Carried,
+    pub(crate) view: View,
+    pub(crate) runs: Vec<RunWrite>,
+    pub(crate) carried: Carried,
+    /// Runs that were begun by a call.
+    pub(crate) begun: usize,
     /// A run waits: the event has not ended.
     pub(crate) open: bool,
     /// A run failed: the event ends parked.
     pub(crate) failed: bool,
     /// The event that a run of `kept` waited for, and how it ends.
     pub(crate) answer: Option<(Id, Id, EventEnd)>,
+    /// The rule by which the event ends, when no run of its own says more.
+    pub(crate) rule: Option<String>,
+}
+
+/// The rule by which an event ends in a conversation that people have.
+pub(crate) const HANDED_OFF: &str = "handed_off";
+
+/// What a step did that needs a conversation.
+fn talks(end: &StepEnd) -> Option<&str> {
+    let asks = match &end.result {
+        Ok(Outcome::Suspended { name, .. }) if ["ask", "approve", "draft"].contains(&name.as_str()) => Some(name.as_str()),
+        _ => None,
+    };
+    asks.or_else(|| end.effects.iter().find(|effect| effect.talks()).map(Effect::word))
 }
 
 impl<'a> Leg<'a> {
     pub(crate) fn new(kept: &'a KeptEvent, view: View) -> Self {
-        Self { kept, view, runs: Vec::new(), carried: Carried::default(), open: false, failed: false, answer: None }
+        Self {
+            kept,
+            view,
+            runs: Vec::new(),
+            carried: Carried::default(),
+            begun: 0,
+            open: false,
+            failed: false,
+            answer: None,
+            rule: None,
+        }
     }
 
-    fn into_decide(self) -> (Decide, Vec<SendRow>) {
-        let end = if self.failed { EventEnd::parked("run_failed") } else { EventEnd::by("done") };
+    /// The points before and after its commit: what kinds of things it holds.
+    fn kinds(&self) -> [(bool, &'static str, &'static str); 5] {
+        let goes_on = self.answer.is_none() && self.runs.iter().any(|run| !run.first);
+        [
+            (true, "decide.before", "decide.after"),
+            (self.open, "wait.before", "wait.after"),
+            (self.failed, "fail.before", "fail.after"),
+            (self.answer.is_some(), "answer.before", "answer.after"),
+            (goes_on, "resume.before", "resume.after"),
+        ]
+    }
+
+    fn into_decide(mut self) -> (Decide, Vec<SendRow>) {
+        // Those of the event itself first: they say why it is open.
+        self.runs.sort_by_key(|run| run.event != self.kept.id);
+        let own = self.runs.iter().any(|run| run.event == self.kept.id && run.state != RunState::Cancelled);
+        let end = match self.rule.take().filter(|_| !own) {
+            _ if self.failed => EventEnd::parked("run_failed"),
+            Some(rule) => EventEnd::by(rule),
+            None => EventEnd::by("done"),
+        };
         let mut decide = Decide {
             workspace: self.kept.workspace,
             event: (!self.open).then_some((self.kept.id, self.kept.webhook, end)),
             answer: self.answer,
-            conversation: Some(Arc::clone(&self.view.conversation_ref)),
+            conversation: self.view.conversation_ref.clone(),
             runs: self.runs,
             ..Decide::default()
         };

@@ -5,35 +5,36 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use pointsman_core::clock::Instant;
-use pointsman_core::failure::{Class, Failure};
+use pointsman_broker::Broker;
+use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
 use pointsman_core::outbox::{self, Attempt, HOLD_AT_MOST, Next, Rules, SendState};
 use pointsman_core::ports::Job;
-use pointsman_store::{SendRow, SendUpdate, disconnected};
-use tokio::sync::Semaphore;
+use pointsman_store::{SendRow, SendUpdate, StoreError, disconnected, lane_of};
 
 use crate::Engine;
 use crate::catalog::Channel;
-use crate::hands::{Hands, Told};
-use crate::lanes::Lanes;
+use crate::channels::{NO_WORD, Noting};
+use crate::hands::{Hand, Hands, Told};
+use crate::lanes::{Lanes, Place};
+use crate::turns::Turns;
 
 /// The sends that are under way or wait for their turn.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    lanes: Arc<Lanes<SendRow>>,
+    lanes: Arc<Lanes<(SendRow, Option<Arc<Found>>)>>,
     /// Attempts at the same moment.
-    slots: Semaphore,
+    slots: Arc<Turns>,
     hands: Hands,
-    /// When a person last changed something (milliseconds): what was decided before looks at its row before it leaves.
+    /// The id that was new when a person last changed something: what was decided before looks at its row before it leaves.
     changed: AtomicI64,
 }
 
 impl Outbox {
     pub(crate) fn new(parallel: usize) -> Self {
         Self {
-            lanes: Arc::new(Lanes::new(usize::MAX >> 4)),
-            slots: Semaphore::new(parallel),
+            lanes: Arc::new(Lanes::new(None)),
+            slots: Turns::new(parallel),
             hands: Hands::default(),
             changed: AtomicI64::new(0),
         }
@@ -41,7 +42,7 @@ impl Outbox {
 
     /// Whether a send of this conversation could leave at once: then its intent can ride in the commit that decides it.
     pub(crate) fn idle(&self, conversation: Id) -> bool {
-        self.slots.available_permits() > 0 && !self.lanes.busy(conversation.0)
+        self.slots.free() && !self.lanes.busy(conversation.0)
     }
 
     /// Sends that are not finished.
@@ -54,42 +55,68 @@ impl Outbox {
         self.hands.tell(send)
     }
 
-    /// A person changed something.
-    pub(crate) fn changed(&self, now: Instant) {
-        self.changed.store(now, Ordering::Release);
+    /// A person changed something, before this id was made.
+    pub(crate) fn changed(&self, now: Id) {
+        self.changed.store(now.0, Ordering::Release);
+    }
+
+    /// Lets go what lies in these shards: another host has it now. An attempt that is under way is heard to its end.
+    pub(crate) fn let_go(&self, which: impl Fn(u16) -> bool) {
+        self.lanes.let_go(&which);
+        self.hands.lose(&which);
+    }
+
+    /// The house is closing: whoever waits for a moment stops waiting.
+    pub(crate) fn stop_waiting(&self) {
+        self.hands.wake_all();
+    }
+
+    /// Begins nothing any more but what is written down as leaving.
+    pub(crate) fn close(&self) {
+        self.lanes.close(|(send, _)| send.state == SendState::Sending);
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn quiet(&self) -> bool {
+        self.lanes.is_empty() && self.hands.len() == 0
     }
 }
 
 impl Engine {
     /// Takes a send whose row is on disk.
     pub(crate) fn dispatch(&self, send: SendRow) {
+        self.dispatch_found(send, None);
+    }
+
+    /// Takes a send; with `found` one that was under way, or whose answer never came, when its host ended.
+    fn dispatch_found(&self, send: SendRow, found: Option<Arc<Found>>) {
         let engine = self.clone();
-        let lane = send.conversation.as_ref().map_or(send.channel.0, |c| c.id.0);
-        self.outbox.lanes.push(lane, send, move |send| {
+        self.outbox.lanes.push(place(&send), (send, found), move |(send, found)| {
             let engine = engine.clone();
-            async move { engine.deliver(send).await }
+            async move { engine.deliver(send, found).await }
         });
     }
 
     /// A send, for as long as its conversation's later ones have to wait for it.
-    async fn deliver(&self, mut send: SendRow) {
-        let Some(hand) = self.outbox.hands.take(send.id) else { return };
-        let old = send.id.made_at() <= self.outbox.changed.load(Ordering::Acquire);
+    async fn deliver(&self, mut send: SendRow, found: Option<Arc<Found>>) {
+        let Some(hand) = self.outbox.hands.take(send.id, place(&send).shard) else { return };
+        let old = send.id.0 <= self.outbox.changed.load(Ordering::Acquire);
         if old && send.state == SendState::Ready && !self.look_again(&mut send).await {
             return;
         }
+        if found.is_some() && !self.take_up(&hand, &mut send).await {
+            return;
+        }
+        drop(found);
         let hold_until = self.clock.now() + HOLD_AT_MOST;
         // The usual way: one attempt, and that is all.
         while send.state == SendState::Sending || (send.state == SendState::Ready && send.due <= self.clock.now()) {
-            if !self.advance(&mut send).await {
+            if !self.advance(&hand, &mut send).await {
                 return;
             }
         }
         let engine = self.clone();
-        let mut rest = Box::pin(async move {
-            let _hand = hand;
-            while engine.advance(&mut send).await {}
-        });
+        let mut rest = Box::pin(async move { while engine.advance(&hand, &mut send).await {} });
         tokio::select! {
             () = &mut rest => {}
             () = self.timers.until(hold_until) => {
@@ -120,10 +147,10 @@ impl Engine {
     }
 
     /// Waits until a send is due, or its row was changed. False when it does not wait to leave any more.
-    async fn until_due(&self, send: &mut SendRow) -> bool {
+    async fn until_due(&self, hand: &Hand, send: &mut SendRow) -> bool {
         while send.due > self.clock.now() {
-            let heard = self.outbox.hands.listen(send.id);
-            if !self.look_again(send).await {
+            let heard = hand.listen();
+            if self.closing() || !hand.ours() || !self.look_again(send).await {
                 return false;
             }
             tokio::select! {
@@ -138,8 +165,8 @@ impl Engine {
     }
 
     /// One step in the life of a send, from where its row says it stands. False when there is nothing more to do.
-    async fn advance(&self, send: &mut SendRow) -> bool {
-        if send.state == SendState::Ready && !self.until_due(send).await {
+    async fn advance(&self, hand: &Hand, send: &mut SendRow) -> bool {
+        if !hand.ours() || (send.state == SendState::Ready && !self.until_due(hand, send).await) {
             return false;
         }
         // Asked anew each time: the channel may have been disconnected, or connected with another token.
@@ -147,38 +174,82 @@ impl Engine {
             return match send.state {
                 // Where intent rode in the commit that decided it, nothing has left yet.
                 SendState::Ready | SendState::Sending => self.go_on(send, Next::Parked(disconnected())).await,
-                _ => self.settle(send, &Rules::default()).await,
+                _ => self.settle(hand, send, &Rules::default()).await,
             };
         };
         match send.state {
-            SendState::Ready => {
-                send.attempt += 1;
-                self.write(send, SendState::Sending, None, None).await
-            }
-            SendState::Sending => {
-                let Ok(slot) = self.outbox.slots.acquire().await else { return false };
-                let outcome = self.attempt(&channel, send).await;
+            SendState::Ready | SendState::Sending => {
+                let changed = self.outbox.changed.load(Ordering::Acquire);
+                // Before intent is written, so that what is written down as leaving is what is about to leave.
+                let slot = self.outbox.slots.take(send.workspace).await;
+                if send.state == SendState::Ready && !self.intend(hand, send, changed).await {
+                    return false;
+                }
+                if !self.may_leave(hand, send) {
+                    return false;
+                }
+                let outcome = self.attempt(&channel, send, Noting::Noted).await;
                 drop(slot);
-                // Known now, on disk in a moment: the note is for a kill in between.
-                let _note = match &outcome {
-                    Attempt::Taken(ids) => self.store.note_taken(send, ids).await.ok(),
-                    _ => None,
-                };
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
                 let next = outbox::after_attempt(outcome, send.attempt, now, &channel.rules, self.spread(send.id));
-                let open = self.go_on(send, next).await;
+                // Taken up anew meanwhile: then only what is certain is told, and whoever has it now decides the rest.
+                let open = (!hand.taken_over() || matches!(next, Next::Sent(_))) && self.go_on(send, next).await;
                 self.points.reach("outcome.after");
+                if hand.taken_over() {
+                    self.outbox.tell(send.id);
+                }
                 open
             }
-            SendState::Unknown => self.settle(send, &channel.rules).await,
+            SendState::Unknown => self.settle(hand, send, &channel.rules).await,
             _ => false,
         }
     }
 
+    /// Writes down that a send is leaving, now that there is a place for it. False when the wait for the place was too long: the
+    /// house closes, the lane is another host's, or a person changed something since and the send does not wait to leave any more.
+    async fn intend(&self, hand: &Hand, send: &mut SendRow, changed: i64) -> bool {
+        if self.outbox.lanes.closed() || !self.may_leave(hand, send) {
+            return false;
+        }
+        if self.outbox.changed.load(Ordering::Acquire) != changed && !self.look_again(send).await {
+            return false;
+        }
+        send.attempt += 1;
+        self.write(send, SendState::Sending, None, None).await
+    }
+
+    /// Plays a send again with the answers that the broker of before noted: that is its outcome, or the place where it goes on.
+    /// Where there are none, nobody knows whether it arrived. False when there is nothing more to do.
+    async fn take_up(&self, hand: &Hand, send: &mut SendRow) -> bool {
+        if !self.may_leave(hand, send) {
+            return false;
+        }
+        let channel = self.catalog.channel(send.channel);
+        let outcome = match &channel {
+            Some(channel) => self.attempt(channel, send, Noting::Before).await,
+            None => Attempt::Lost(NO_WORD.to_owned()),
+        };
+        if send.state == SendState::Unknown && matches!(outcome, Attempt::Lost(_)) {
+            return true;
+        }
+        let rules = channel.map_or_else(Rules::default, |channel| channel.rules);
+        let next = outbox::after_attempt(outcome, send.attempt, self.clock.now(), &rules, self.spread(send.id));
+        self.go_on(send, next).await
+    }
+
+    /// Whether this host may let a send leave that is written down as leaving. Where it does not know any more that the lane is
+    /// its own, it lets go: the send is taken up anew, here or by another host.
+    fn may_leave(&self, hand: &Hand, send: &SendRow) -> bool {
+        hand.ours() && self.store.holds(place(send).key)
+    }
+
     /// Waits for news of a send whose answer never came, and decides when none comes.
-    async fn settle(&self, send: &mut SendRow, rules: &Rules) -> bool {
-        let heard = self.outbox.hands.listen(send.id);
+    async fn settle(&self, hand: &Hand, send: &mut SendRow, rules: &Rules) -> bool {
+        let heard = hand.listen();
+        if self.closing() {
+            return false;
+        }
         // The news may have come before the loss was noticed, so the row is asked after the ear is open.
         if self.settled_on_disk(send).await {
             return false;
@@ -188,6 +259,7 @@ impl Engine {
             _ = heard => return false,
             () = self.timers.until(send.due) => {}
         }
+        self.points.reach("settle.before");
         if self.settled_on_disk(send).await {
             return false;
         }
@@ -253,10 +325,22 @@ impl Engine {
             reason,
             possible_duplicate: send.possible_duplicate,
         };
+        let (before, after) = around(state);
+        self.points.reach(before);
         loop {
             match self.store.update_send(update.clone()).await {
-                Ok(()) => return true,
-                Err(pointsman_store::StoreError::Closed) => return false,
+                Ok(()) => {
+                    self.points.reach(after);
+                    if state != SendState::Sending {
+                        self.broker.forget(&send.key);
+                    }
+                    return true;
+                }
+                Err(StoreError::Closed) => return false,
+                Err(error @ StoreError::Fenced) => {
+                    tracing::debug!(send = %send.id, %error, "a send is let go");
+                    return false;
+                }
                 Err(error) if !error.passing() => {
                     // The contact was erased, and with it everything that was to leave.
                     tracing::warn!(send = %send.id, %error, "a send cannot go on");
@@ -271,7 +355,7 @@ impl Engine {
     }
 
     /// One attempt: the channel's plugin says which requests to make, the broker makes them.
-    async fn attempt(&self, channel: &Channel, send: &SendRow) -> Attempt {
+    async fn attempt(&self, channel: &Channel, send: &SendRow, noting: Noting) -> Attempt {
         let job = Job {
             key: send.key.clone(),
             attempt: send.attempt,
@@ -281,7 +365,7 @@ impl Engine {
             window_open: true,
             operation: send.operation.clone(),
         };
-        self.turns(channel, &job).await.into()
+        self.turns(channel, &job, noting).await.into()
     }
 
     /// A number in 0..1 that spreads retries, different for each send.
@@ -291,27 +375,43 @@ impl Engine {
         (mixed >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Takes up every send that is not finished: what was in flight when the process ended is `unknown`, unless it was noted
-    /// that the provider took it.
-    pub(crate) async fn take_up_sends(&self) -> Result<usize, pointsman_store::StoreError> {
-        let open = self.store.open_sends().await?;
+    /// Takes up every send of these shards that is not finished.
+    pub(crate) async fn take_up_sends(&self, gained: &[u16]) -> Result<usize, StoreError> {
+        let open = self.store.open_sends(gained).await?;
         let count = open.len();
-        let mut unfinished = Vec::with_capacity(count);
-        for mut send in open {
-            if send.state == SendState::Sending {
-                if let Some(ids) = self.store.was_taken(&send).await? {
-                    self.write(&mut send, SendState::Sent, Some(ids), None).await;
-                    continue;
-                }
-                let rules = self.catalog.channel(send.channel).map_or_else(Rules::default, |channel| channel.rules);
-                send.due = self.clock.now() + rules.settle_after;
-                let reason = Failure::new(Class::Transient, "send.unknown", "the host ended between intent and answer");
-                self.write(&mut send, SendState::Unknown, None, Some(reason)).await;
+        let found = Arc::new(Found(self.broker.clone()));
+        for send in open {
+            match send.state {
+                SendState::Sending | SendState::Unknown => self.dispatch_found(send, Some(Arc::clone(&found))),
+                _ => self.dispatch(send),
             }
-            unfinished.push(send);
         }
-        // Only now: what leaves takes the places of the old notes.
-        unfinished.into_iter().for_each(|send| self.dispatch(send));
         Ok(count)
+    }
+}
+
+/// What earlier processes noted. Held by every send that is still being taken up.
+#[derive(Debug)]
+struct Found(Broker);
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        self.0.forget_found();
+    }
+}
+
+/// The lane of a send.
+fn place(send: &SendRow) -> Place {
+    Place::of(send.workspace, lane_of(send.workspace, send.conversation.as_ref()))
+}
+
+/// The points before and after a send's state is written.
+fn around(state: SendState) -> (&'static str, &'static str) {
+    match state {
+        SendState::Ready => ("retry.before", "retry.after"),
+        SendState::Sending => ("intent.before", "intent.after"),
+        SendState::Unknown => ("unknown.before", "unknown.after"),
+        SendState::Parked | SendState::Dropped => ("park.before", "park.after"),
+        SendState::Sent | SendState::Delivered | SendState::Read => ("sent.before", "sent.after"),
     }
 }

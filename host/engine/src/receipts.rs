@@ -12,7 +12,7 @@ impl Engine {
         let send = self.store.find_send(kept.workspace, kept.channel, status.key.as_deref(), &status.message).await?;
         let Some(send) = send else {
             // Sent by somebody else through the same account, or older than what we keep.
-            return self.store.receipt(kept.workspace, kept.id, kept.webhook, EventEnd::by("foreign_receipt"), None).await;
+            return self.store.receipt(kept, EventEnd::by("foreign_receipt"), None).await;
         };
         let update = after_status(send.state, status.state).map(|state| SendUpdate {
             workspace: send.workspace,
@@ -31,7 +31,17 @@ impl Engine {
             metrics::counter!("pointsman_sends_total", "outcome" => "settled").increment(1);
         }
         let news = update.is_some();
-        self.store.receipt(kept.workspace, kept.id, kept.webhook, EventEnd::by("receipt"), update).await?;
+        // Where a workflow listens for it, the event goes on: what it says is settled first.
+        if let Some(event) = self.news(kept, &send).await? {
+            if let Some(update) = update {
+                self.store.update_send(update).await?;
+                self.outbox.tell(send.id);
+            }
+            return self.routed(&event).await;
+        }
+        self.points.reach("receipt.before");
+        self.store.receipt(kept, EventEnd::by("receipt"), update).await?;
+        self.points.reach("receipt.after");
         if news {
             // Also when it did not look unknown a moment ago: the loss may have been noticed in between.
             self.outbox.tell(send.id);

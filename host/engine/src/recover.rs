@@ -1,18 +1,18 @@
-//! Beginning and going on: after a start everything that is open is taken up, in the order in which it was kept; after that
-//! a beat looks for waiting runs whose time has come, for what a person had tried again, and keeps the files small.
+//! Beginning, going on and ending: after a start everything that is open is taken up, in the order in which it was kept; after
+//! that a beat looks for waiting runs whose time has come, for what a person had tried again, and keeps the files small.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pointsman_core::id::{Id, WorkspaceId};
-use pointsman_store::{EventState, StoreError};
+use pointsman_store::{StoreError, lane_of};
 
 use crate::hands::Told;
+use crate::lanes::Place;
 use crate::{Engine, Job};
 
-/// Events taken up in one read.
-const PAGE: usize = 500;
 /// How often waiting runs are looked for.
 const RUNS: Duration = Duration::from_millis(500);
 /// How often the files are tidied.
@@ -22,38 +22,43 @@ impl Engine {
     /// Takes up what is open and starts the beats. Call before the public port opens, so that what was there comes first.
     pub async fn start(&self) -> Result<(), StoreError> {
         tokio::spawn(Arc::clone(&self.timers).run());
+        // What an earlier process left in the log goes into the files before anything is built upon it.
+        if let Err(error) = self.store.maintain().await {
+            tracing::warn!(%error, "the store could not be tidied; it is tried again later");
+        }
         // Before anything is taken up, so that what comes in between is looked at twice and not missed.
         let bell = self.store.newest_audit().await?;
-        let sends = self.take_up_sends().await?;
-        let mut events = 0u64;
-        let mut after = (Id(0), Id(0));
-        loop {
-            let page = self.store.open_events(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = (last.workspace, last.id);
-            // A routed one has its runs already: they are woken when their time has come.
-            for kept in page.into_iter().filter(|kept| kept.state == EventState::New) {
-                events += 1;
-                let lane = kept.conversation.as_ref().map_or(kept.channel.0, |c| c.id.0);
-                self.put(lane, Job::Event(kept));
-            }
-        }
-        if sends > 0 || events > 0 {
-            tracing::info!(events, sends, "took up what was open");
-        }
+        self.points.reach("start.before");
+        self.take_over(&self.store.renew().await?).await?;
+        self.points.reach("start.after");
         self.read_unread_now().await?;
+        if let Some(every) = self.store.renew_every() {
+            tokio::spawn(self.clone().hold_leases(every));
+        }
+        tokio::spawn(self.clone().feed());
         tokio::spawn(self.clone().read_the_unread());
         tokio::spawn(self.clone().wake_runs());
+        tokio::spawn(self.clone().keep_schedules());
         tokio::spawn(self.clone().answer_the_bell(bell));
         tokio::spawn(self.clone().maintain());
         Ok(())
     }
 
-    /// Waits until nothing is under way, at most this long. What is left is on disk and taken up at the next start.
+    /// Ends in good order, in at most this time: nothing is taken up any more, what waits for a moment waits in the store, and
+    /// what is in the lanes is handled. After half of the time only what was begun is brought to its end. What is left is on
+    /// disk, and taken up at the next start.
     pub async fn drain(&self, at_most: Duration) {
-        let deadline = tokio::time::Instant::now() + at_most;
-        while self.under_way() != (0, 0) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let began = tokio::time::Instant::now();
+        self.closing.store(true, Ordering::Release);
+        self.outbox.stop_waiting();
+        until(began + at_most / 2, || self.lanes.is_empty() && self.outbox.quiet()).await;
+        self.lanes.close(|_| false);
+        until(began + at_most, || self.lanes.is_empty()).await;
+        // Only now: what was just decided may be written down as leaving, and then leaves.
+        self.outbox.close();
+        until(began + at_most, || self.outbox.quiet()).await;
+        if let Err(error) = self.store.leave().await {
+            tracing::warn!(%error, "the leases could not be given back; they run out by themselves");
         }
     }
 
@@ -61,12 +66,15 @@ impl Engine {
         let mut beats = tokio::time::interval(RUNS);
         loop {
             beats.tick().await;
+            if self.closing() {
+                return;
+            }
             let now = self.clock.now();
             match self.store.due_runs(now, 256).await {
                 Ok(due) => {
                     for run in due {
-                        let lane = run.conversation.as_ref().map_or(run.event.0, |c| c.id.0);
-                        self.put(lane, Job::Resume { workspace: run.workspace, run: run.id });
+                        let place = Place::of(run.workspace, lane_of(run.workspace, run.conversation.as_ref()));
+                        self.put(run.id, place, Job::Resume { workspace: run.workspace, run: run.id });
                     }
                 }
                 Err(StoreError::Closed) => return,
@@ -82,19 +90,21 @@ impl Engine {
         let mut beats = tokio::time::interval(RUNS);
         loop {
             beats.tick().await;
+            if self.closing() {
+                return;
+            }
             let answered = async {
                 let now = self.store.newest_audit().await?;
                 if now == heard {
                     return Ok(None);
                 }
-                self.outbox.changed(self.clock.now());
+                self.outbox.changed(self.ids.next(self.clock.now()));
+                self.store.forget_erased(&heard, &now).await?;
                 self.bodies.forget_all();
                 self.load_channels().await?;
+                self.load_yanked().await?;
                 self.load_workflows().await?;
-                for kept in self.store.retried_events().await? {
-                    let lane = kept.conversation.as_ref().map_or(kept.channel.0, |c| c.id.0);
-                    self.put(lane, Job::Event(kept));
-                }
+                self.feed.wake();
                 let mut all = true;
                 for send in self.store.retried_sends().await? {
                     match self.outbox.tell(send.id) {
@@ -104,6 +114,7 @@ impl Engine {
                     }
                 }
                 self.unread.notify_one();
+                self.points.reach("bell.after");
                 Ok(all.then_some(now))
             };
             match answered.await {
@@ -116,7 +127,7 @@ impl Engine {
     }
 
     async fn maintain(self) {
-        let mut beats = tokio::time::interval(MAINTAIN);
+        let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + MAINTAIN, MAINTAIN);
         loop {
             beats.tick().await;
             if let Err(error) = self.store.maintain().await {
@@ -126,5 +137,12 @@ impl Engine {
                 tracing::warn!(%error, "the store could not be tidied; it is tried again later");
             }
         }
+    }
+}
+
+/// Waits until it is so, or the time is over.
+async fn until(end: tokio::time::Instant, so: impl Fn() -> bool) {
+    while !so() && tokio::time::Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 use pointsman_core::effect::Scope;
 use pointsman_core::event::Person;
-use pointsman_core::id::Id;
+use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::ports::{ConversationInfo, Refusal, Said, StepHost};
 use pointsman_store::{ContactBody, ConversationBody, ConversationRef, StoreError};
 use serde_json::Value;
@@ -17,7 +17,8 @@ use crate::Engine;
 /// A conversation as the runs of one event see it.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
-    pub(crate) conversation_ref: Arc<ConversationRef>,
+    /// `None`: its run is outside of any.
+    pub(crate) conversation_ref: Option<Arc<ConversationRef>>,
     pub(crate) conversation: Arc<ConversationBody>,
     pub(crate) contact: Arc<ContactBody>,
     /// The short word of its channel.
@@ -25,12 +26,18 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Of a run outside of any conversation.
+    pub(crate) fn homeless() -> Self {
+        Self { conversation_ref: None, conversation: Arc::default(), contact: Arc::default(), word: "".into() }
+    }
+
     /// The form that steps and expressions get.
     pub(crate) fn info(&self) -> ConversationInfo {
+        let (id, thread) = self.conversation_ref.as_ref().map_or_else(Default::default, |c| (c.id.to_string(), c.thread.clone()));
         ConversationInfo {
-            id: self.conversation_ref.id.to_string(),
+            id,
             channel: self.word.to_string(),
-            contact: Person { id: self.conversation_ref.thread.clone(), ..self.contact.person.clone() },
+            contact: Person { id: thread, ..self.contact.person.clone() },
             tags: self.conversation.tags.clone(),
             attributes: self.contact.attributes.clone(),
             assigned: self.conversation.assigned.clone(),
@@ -99,20 +106,21 @@ impl Engine {
                 contact
             }
         };
-        Ok(View { conversation: body, contact, conversation_ref: Arc::clone(conversation), word: word.into() })
+        Ok(View { conversation: body, contact, conversation_ref: Some(Arc::clone(conversation)), word: word.into() })
     }
 }
 
 /// The host's side of one call.
 pub(crate) struct Host {
     engine: Engine,
+    workspace: WorkspaceId,
     view: View,
 }
 
 impl Host {
     /// A host for one call. The bodies are shared, not copied.
-    pub(crate) fn new(engine: Engine, view: &View) -> Self {
-        Self { engine, view: view.clone() }
+    pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View) -> Self {
+        Self { engine, workspace, view: view.clone() }
     }
 }
 
@@ -125,16 +133,31 @@ fn unavailable(error: &StoreError) -> Refusal {
 #[async_trait]
 impl StepHost for Host {
     async fn conversation(&self) -> Result<ConversationInfo, Refusal> {
+        if self.view.conversation_ref.is_none() {
+            return Err(Refusal::Invalid("this run is outside of any conversation".to_owned()));
+        }
         Ok(self.view.info())
     }
 
     async fn history(&self, count: u32) -> Result<Vec<Said>, Refusal> {
         let count = usize::try_from(count.min(100)).unwrap_or(100);
-        self.engine.store.history(&self.view.conversation_ref, count).await.map_err(|e| unavailable(&e))
+        match &self.view.conversation_ref {
+            Some(conversation) => self.engine.store.history(conversation, count).await.map_err(|e| unavailable(&e)),
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn state(&self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal> {
-        let found = self.engine.store.state_get(&self.view.conversation_ref, scope, key).await.map_err(|e| unavailable(&e))?;
+        let store = &self.engine.store;
+        let found = match (&self.view.conversation_ref, scope) {
+            (Some(conversation), _) => store.state_get(conversation, scope, key).await,
+            (None, Scope::Workspace) => store.state_of_workspace(self.workspace, key).await,
+            (None, _) => {
+                let sentence = "this run is outside of any conversation; only the workspace has a memory here";
+                return Err(Refusal::Invalid(sentence.to_owned()));
+            }
+        };
+        let found = found.map_err(|e| unavailable(&e))?;
         Ok(found.map(|marked| marked.value))
     }
 }

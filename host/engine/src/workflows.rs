@@ -1,12 +1,13 @@
 //! Publishing: texts are checked, stored by content hash for ever, and made the active version; and the active versions are
 //! loaded at the start. A workflow that cannot be loaded is told and left out: it does not stop the others.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use pointsman_core::clock::Instant;
 use pointsman_core::conversation::WorkspaceInfo;
 use pointsman_core::id::WorkspaceId;
-use pointsman_core::ports::Expressions;
-use pointsman_core::workflow::{Diagnostic, Plugins, SourceSet, Workflow};
+use pointsman_core::workflow::{Diagnostic, Plugins, Published, SourceSet, Workflow};
 use pointsman_manifest::Kind;
 use pointsman_store::StoreError;
 
@@ -18,6 +19,8 @@ use crate::catalog::Catalog;
 pub struct Routes {
     /// By priority, then name: `core::route` sorts.
     pub workflows: Vec<Arc<Workflow>>,
+    /// Since when each is what it is, by name.
+    pub since: HashMap<Arc<str>, Instant>,
     /// The workspace.
     pub workspace: WorkspaceInfo,
 }
@@ -48,11 +51,15 @@ impl Engine {
         for workspace in self.store.workspaces().await? {
             let mut routes = Routes {
                 workflows: Vec::new(),
+                since: HashMap::new(),
                 workspace: WorkspaceInfo { name: workspace.name, time_zone: workspace.time_zone, language: workspace.language },
             };
             for row in self.store.active_workflows(workspace.id).await? {
                 match Workflow::parse(&sources(&row.files), &*self.expressions, &*self.catalog) {
-                    Ok(workflow) => routes.workflows.push(Arc::new(workflow)),
+                    Ok(workflow) => {
+                        routes.since.insert(Arc::clone(&workflow.name), row.at);
+                        routes.workflows.push(Arc::new(workflow));
+                    }
                     Err(diagnostics) => {
                         tracing::error!(workflow = %row.name, mistakes = diagnostics.len(), "a workflow does not load and is left out");
                         broken.push(Broken { name: row.name, diagnostics });
@@ -70,27 +77,29 @@ impl Engine {
         if let Some(active) = routes.workflows.iter().find(|w| &**w.content_hash() == hash) {
             return Ok(Some(Arc::clone(active)));
         }
+        let key = (workspace, hash.to_owned());
+        if let Some(known) = self.versions.get(&key) {
+            return Ok(Some(known));
+        }
         let Some(row) = self.store.workflow(workspace, hash).await? else { return Ok(None) };
-        Ok(Workflow::parse(&sources(&row.files), &*self.expressions, &*self.catalog).ok().map(Arc::new))
+        let version = Workflow::parse(&sources(&row.files), &*self.expressions, &Published).ok().map(Arc::new);
+        if let Some(version) = &version {
+            self.versions.insert(key, Arc::clone(version));
+        }
+        Ok(version)
     }
 }
 
-/// Checks and stores a version and makes it the active one.
+/// Stores a version that was checked and makes it the active one, in the name of `actor`. False: it was that already.
 pub async fn publish(
     store: &pointsman_store::Store,
     workspace: WorkspaceId,
+    actor: &str,
+    workflow: &Workflow,
     sources: &SourceSet,
-    expressions: &dyn Expressions,
-    plugins: &dyn Plugins,
-) -> Result<Result<Workflow, Vec<Diagnostic>>, StoreError> {
-    match Workflow::parse(sources, expressions, plugins) {
-        Ok(workflow) => {
-            let files = sources.files().map(|(name, text)| (name.to_owned(), text.to_string())).collect();
-            store.publish_workflow(workspace, &workflow.name, workflow.content_hash(), files).await?;
-            Ok(Ok(workflow))
-        }
-        Err(diagnostics) => Ok(Err(diagnostics)),
-    }
+) -> Result<bool, StoreError> {
+    let files = sources.files().map(|(name, text)| (name.to_owned(), text.to_string())).collect();
+    store.publish_workflow(workspace, actor, &workflow.name, workflow.content_hash(), files).await
 }
 
 /// The name of the YAML file in every set that is stored.

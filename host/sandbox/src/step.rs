@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pointsman_core::failure::{Failure, Fault};
 use pointsman_core::limits::{Limits, SCRIPT_SOURCE};
 use pointsman_core::ports::{Answered, Code, Outcome, StepCall, StepEnd, StepHost, StepRunner, Usage};
-use pointsman_manifest::Kind;
+use pointsman_manifest::{Kind, Manifest};
 use serde_json::Value;
 use tokio::time::Instant;
 use wasmtime::{Engine, Store};
@@ -25,6 +25,19 @@ use crate::{Sandbox, Trust};
 
 #[async_trait]
 impl StepRunner for Sandbox {
+    fn knows(&self, id: &str, digest: &str) -> bool {
+        let known = self.inner.known.read();
+        known.plugins.get(digest).is_some_and(|same| same.iter().any(|plugin| *plugin.manifest.id == *id))
+    }
+
+    async fn load_version(&self, manifest: &str, component: &[u8]) -> Result<(), Failure> {
+        let manifest = Manifest::parse(manifest).map_err(|e| Failure::bug("plugin.manifest", e.to_string()))?;
+        if manifest.kind() != Kind::Step {
+            return Err(instance::wrong_kind(&manifest.id));
+        }
+        self.load(manifest, component, Trust::Stranger).await.map(drop)
+    }
+
     async fn run(&self, call: StepCall, host: Arc<dyn StepHost>) -> StepEnd {
         let since = Instant::now();
         let plugin = match self.find(&call.code) {

@@ -1,57 +1,74 @@
-//! Many operations as one commit: their rows laid out by sheet, and the values of the one text that writes them all.
+//! Many operations as one commit: their rows laid out by sheet.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::Arguments;
-use sqlx::sqlite::SqliteArguments;
-
-use crate::conversation::ConversationRef;
+use crate::conversation::{Birth, ConversationRef};
 use crate::op::{IntakeRows, Link, Op};
-use crate::sheet::{self, ALL, Arg, GROUPS, SHEETS, Sheet};
-use crate::types::WebhookState;
+use crate::sheet::{Arg, SHEETS, Sheet};
+use crate::types::{StoreError, WebhookState};
 
 /// Everything that one commit does, borrowed from its operations.
 pub(crate) struct Batch<'a> {
     pub sheets: [Vec<Line<'a>>; SHEETS],
-    touches: HashMap<i64, Touch>,
+    pub touches: HashMap<i64, Touch>,
     pub other: Vec<&'a (&'static str, Vec<Arg>)>,
     pub new: Vec<Vec<bool>>,
-    /// Heads of timelines as they were, to be put back when the commit fails.
-    pub heads: Vec<(&'a Arc<ConversationRef>, i64)>,
+    /// What is born in it.
+    pub births: Vec<&'a Arc<Birth>>,
+    heads: Heads,
+    /// Heads of timelines as they were in memory, to be put back when the commit fails.
+    pub before: Vec<(&'a Arc<ConversationRef>, i64)>,
     pub rows: usize,
+}
+
+/// Where the head of a conversation's timeline is known.
+pub(crate) enum Heads {
+    /// In memory: one process has the database.
+    Memory,
+    /// In the database, as read under a lock: by conversation.
+    Database(HashMap<i64, i64>),
 }
 
 /// What changes in a conversation's own row: once a commit, however many items it got.
 #[derive(Default)]
-struct Touch {
-    ws: i64,
-    last: i64,
-    at: i64,
-    inbound: i64,
+pub(crate) struct Touch {
+    pub ws: i64,
+    pub last: i64,
+    pub at: i64,
+    pub inbound: i64,
 }
 
+/// A row of a sheet: what the operation brought, and what the writer added.
 pub(crate) struct Line<'a> {
-    args: &'a [Arg],
-    tail: Vec<Arg>,
+    pub args: &'a [Arg],
+    pub tail: Vec<Arg>,
 }
 
 /// Lays the rows of all operations out by sheet; settles which events are new and which event follows which.
-pub(crate) fn gather<'a>(ops: &'a [Op], known: &HashSet<(i64, [u8; 16])>) -> Batch<'a> {
+/// Operations that are refused leave nothing.
+pub(crate) fn gather<'a>(
+    ops: &'a [Op],
+    refused: &[Option<StoreError>],
+    known: &HashSet<(i64, [u8; 16])>,
+    heads: Heads,
+) -> Batch<'a> {
     let mut batch = Batch {
         sheets: std::array::from_fn(|_| Vec::new()),
         touches: HashMap::new(),
         other: Vec::new(),
         new: Vec::with_capacity(ops.len()),
-        heads: Vec::new(),
+        births: Vec::new(),
+        heads,
+        before: Vec::new(),
         rows: 0,
     };
     let mut born = HashSet::new();
     let mut seen = HashSet::new();
-    for op in ops {
+    for (n, op) in ops.iter().enumerate() {
         let mut news = Vec::new();
-        let mut store = true;
-        if let Some(intake) = &op.intake {
+        let mut store = !matches!(refused.get(n), Some(Some(_)));
+        if let Some(intake) = op.intake.as_ref().filter(|_| store) {
             news = intake.events.iter().map(|e| !known.contains(&(intake.ws, e.h)) && seen.insert((intake.ws, e.h))).collect();
             // A first delivery of nothing but known facts leaves no trace.
             store = intake.sheet == Sheet::WebhookRead || intake.events.is_empty() || news.contains(&true);
@@ -59,6 +76,7 @@ pub(crate) fn gather<'a>(ops: &'a [Op], known: &HashSet<(i64, [u8; 16])>) -> Bat
         if store {
             for birth in &op.births {
                 if born.insert(birth.id) {
+                    batch.births.push(birth);
                     birth.rows.iter().for_each(|(sheet, args)| batch.push(*sheet, args, Vec::new()));
                 }
             }
@@ -77,7 +95,17 @@ pub(crate) fn gather<'a>(ops: &'a [Op], known: &HashSet<(i64, [u8; 16])>) -> Bat
     batch
 }
 
+impl Line<'_> {
+    pub(crate) fn get(&self, column: usize) -> Option<&Arg> {
+        self.args.get(column).or_else(|| self.tail.get(column.checked_sub(self.args.len())?))
+    }
+}
+
 impl<'a> Batch<'a> {
+    pub(crate) fn holds(&self, sheet: Sheet) -> bool {
+        self.sheets.get(sheet as usize).is_some_and(|lines| !lines.is_empty())
+    }
+
     fn push(&mut self, sheet: Sheet, args: &'a [Arg], tail: Vec<Arg>) {
         if let Some(lines) = self.sheets.get_mut(sheet as usize) {
             lines.push(Line { args, tail });
@@ -87,8 +115,14 @@ impl<'a> Batch<'a> {
 
     /// Puts an item at the head of its conversation's timeline; returns the one before it.
     fn link(&mut self, link: &'a Link) -> i64 {
-        let before = link.conversation.set_head(link.id);
-        self.heads.push((&link.conversation, before));
+        let before = match &mut self.heads {
+            Heads::Memory => {
+                let before = link.conversation.set_head(link.id);
+                self.before.push((&link.conversation, before));
+                before
+            }
+            Heads::Database(heads) => heads.insert(link.conversation.id.0, link.id).unwrap_or(0),
+        };
         let touch = self.touches.entry(link.conversation.id.0).or_default();
         (touch.ws, touch.last, touch.at) = (link.conversation.workspace.0, link.id, link.at);
         touch.inbound = touch.inbound.max(link.inbound);
@@ -116,67 +150,4 @@ impl<'a> Batch<'a> {
         };
         self.push(intake.sheet, &intake.webhook, vec![Arg::Int(state as i64), Arg::from(rule), Arg::Int(open)]);
     }
-}
-
-/// Index into [`sheet::SIZES`] plus one, for each sheet; 0: absent. Sheets of a group share the size of the longest.
-pub(crate) fn sizes(batch: &Batch<'_>, from: usize) -> [u8; SHEETS] {
-    let mut groups = [0_usize; GROUPS];
-    let left = |n: usize| {
-        if n == Sheet::Touch as usize { batch.touches.len() } else { batch.sheets.get(n).map_or(0, Vec::len) }
-            .saturating_sub(from)
-    };
-    for (n, sheet) in ALL.into_iter().enumerate() {
-        if let Some(g) = groups.get_mut(sheet.spec().group) {
-            *g = left(n).max(*g);
-        }
-    }
-    let mut sizes = [0; SHEETS];
-    for ((n, sheet), size) in ALL.into_iter().enumerate().zip(&mut sizes) {
-        if left(n) > 0 {
-            let rows = sheet::size_for(groups.get(sheet.spec().group).copied().unwrap_or(0));
-            *size = sheet::SIZES.iter().position(|s| *s == rows).map_or(0, |p| p as u8 + 1);
-        }
-    }
-    sizes
-}
-
-pub(crate) fn size_of(size: u8) -> Option<usize> {
-    sheet::SIZES.get(usize::from(size).checked_sub(1)?).copied()
-}
-
-pub(crate) fn arguments(batch: &Batch<'_>, sizes: [u8; SHEETS], from: usize) -> Result<SqliteArguments, sqlx::Error> {
-    let mut args = SqliteArguments::default();
-    let total: usize = ALL.iter().zip(sizes).map(|(s, size)| size_of(size).unwrap_or(0) * s.spec().width).sum();
-    args.reserve(total, 0);
-    for ((sheet, lines), size) in ALL.into_iter().zip(&batch.sheets).zip(sizes) {
-        let Some(rows) = size_of(size) else { continue };
-        let width = sheet.spec().width;
-        let mut written = 0;
-        if sheet == Sheet::Touch {
-            for (id, touch) in batch.touches.iter().skip(from).take(rows) {
-                for v in [touch.ws, *id, touch.last, touch.at, touch.inbound] {
-                    args.add(v).map_err(sqlx::Error::Encode)?;
-                }
-                written += 1;
-            }
-        } else {
-            for line in lines.iter().skip(from).take(rows) {
-                line.args.iter().chain(&line.tail).try_for_each(|v| add(&mut args, v))?;
-                written += 1;
-            }
-        }
-        (0..(rows - written) * width).try_for_each(|_| add(&mut args, &Arg::Null))?;
-    }
-    Ok(args)
-}
-
-pub(crate) fn add(args: &mut SqliteArguments, value: &Arg) -> Result<(), sqlx::Error> {
-    match value {
-        Arg::Null => args.add(None::<i64>),
-        Arg::Int(n) => args.add(*n),
-        Arg::Word(s) => args.add(*s),
-        Arg::Text(s) => args.add(s.as_str()),
-        Arg::Blob(b) => args.add(b.as_slice()),
-    }
-    .map_err(sqlx::Error::Encode)
 }

@@ -4,11 +4,9 @@
 use pointsman_core::id::{Id, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
-use crate::fault::meaning;
+use crate::db::Record;
 use crate::op::Op;
 use crate::sheet::{Arg, row};
 use crate::types::{ChannelNew, ChannelRow, ChannelState, CredentialRow, Result, StoreError};
@@ -42,8 +40,7 @@ impl Store {
 
     /// One channel.
     pub async fn channel(&self, ws: WorkspaceId, id: Id) -> Result<Option<ChannelRow>> {
-        let query = sqlx::query("select ws,id,plugin,state,body from channel where ws=? and id=?").bind(ws.0).bind(id.0);
-        match query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
+        match self.data.row("select ws,id,plugin,state,body from channel where ws=? and id=?", row![ws, id]).await? {
             Some(row) => self.read_channel(&row).await.map(Some),
             None => Ok(None),
         }
@@ -51,37 +48,33 @@ impl Store {
 
     /// All channels of a workspace, in the order in which they were added.
     pub async fn channels(&self, ws: WorkspaceId) -> Result<Vec<ChannelRow>> {
-        let query = sqlx::query("select ws,id,plugin,state,body from channel where ws=? order by id").bind(ws.0);
         let mut list = Vec::new();
-        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
+        for row in self.data.rows("select ws,id,plugin,state,body from channel where ws=? order by id", row![ws]).await? {
             list.push(self.read_channel(&row).await?);
         }
         Ok(list)
     }
 
-    async fn read_channel(&self, row: &SqliteRow) -> Result<ChannelRow> {
-        let int = |n: usize| row.try_get::<i64, _>(n).map_err(|e| meaning(&e));
-        let (ws, id) = (Id(int(0)?), Id(int(1)?));
-        let sealed: Vec<u8> = row.try_get(4).map_err(|e| meaning(&e))?;
+    async fn read_channel(&self, row: &Record) -> Result<ChannelRow> {
+        let (ws, id) = (row.id(0)?, row.id(1)?);
+        let sealed: Vec<u8> = row.get(4)?;
         let body: Body = self.keys.channel(ws.0, id.0).await?.open_json(ws.0, "channel", id.0, &sealed)?;
-        let state = int(3)?;
-        let query =
-            sqlx::query("select slot,hosts,sealed from credential where ws=? and owner=? order by slot").bind(ws.0).bind(id.0);
+        let state = row.get(3)?;
+        let sql = "select slot,hosts,sealed from credential where ws=? and owner=? order by slot";
         let mut credentials = Vec::new();
-        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
-            let hosts: String = row.try_get(1).map_err(|e| meaning(&e))?;
+        for row in self.data.rows(sql, row![ws, id]).await? {
             credentials.push(CredentialRow {
                 workspace: ws,
                 owner: id,
-                slot: row.try_get(0).map_err(|e| meaning(&e))?,
-                hosts: serde_json::from_str(&hosts).map_err(|e| StoreError::Unreadable(e.to_string()))?,
-                sealed: row.try_get(2).map_err(|e| meaning(&e))?,
+                slot: row.get(0)?,
+                hosts: serde_json::from_str(&row.get::<String>(1)?).map_err(|e| StoreError::Unreadable(e.to_string()))?,
+                sealed: row.get(2)?,
             });
         }
         Ok(ChannelRow {
             workspace: ws,
             id,
-            plugin: row.try_get(2).map_err(|e| meaning(&e))?,
+            plugin: row.get(2)?,
             account: body.account,
             name: body.name,
             config: body.config,

@@ -6,11 +6,9 @@ use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::outbox::SendState;
 use serde::Serialize;
-use sqlx::Row as _;
 
 use crate::Store;
 use crate::channel::{body_of, credential_place};
-use crate::fault::meaning;
 use crate::op::Op;
 use crate::sheet::row;
 use crate::types::{ChannelNew, ChannelRow, ChannelState, CredentialRow, Result, SendRow, SendUpdate};
@@ -76,10 +74,9 @@ impl Store {
 
     /// The kind of the first event that a channel brought after this id was made.
     pub async fn first_event_after(&self, ws: WorkspaceId, channel: Id, after: Id) -> Result<Option<String>> {
-        let query = sqlx::query("select kind from event where ws=? and id>? and channel=? order by id limit 1");
-        let found =
-            query.bind(ws.0).bind(after.0).bind(channel.0).fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?;
-        found.map(|row| row.try_get(0).map_err(|e| meaning(&e))).transpose()
+        let sql = "select kind from event where ws=? and id>? and channel=? order by id limit 1";
+        let found = self.data.row(sql, row![ws, after, channel]).await?;
+        found.map(|row| row.get(0)).transpose()
     }
 
     fn parked_for_want(&self, send: &SendRow) -> SendUpdate {

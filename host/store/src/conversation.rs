@@ -10,12 +10,11 @@ use parking_lot::{Mutex, RwLock};
 use pointsman_core::clock::Instant;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_vault::DataKey;
-use sqlx::Row as _;
 
 use crate::Store;
-use crate::fault::meaning;
 use crate::keys::Sealer;
-use crate::sheet::{Arg, Sheet};
+use crate::lease::{Change, shard_of};
+use crate::sheet::{Arg, Sheet, row};
 use crate::types::{ContactBody, ConversationBody, ConversationRow, Result, StoreError};
 
 /// A conversation in memory. Only the store makes one, and only one of each is alive.
@@ -241,6 +240,22 @@ impl Conversations {
         maps.by_identity.retain(|_, c| c.upgrade().is_some_and(|c| (c.workspace.0, c.contact.0) != (workspace, contact)));
     }
 
+    /// Forgets conversations of shards that came or went: another host may have changed them.
+    pub(crate) fn forget_shards(&self, change: &Change) {
+        if *change != Change::default() {
+            let moved = |c: &ConversationRef| {
+                let shard = shard_of(c.id.0);
+                change.gained.contains(&shard) || change.lost.contains(&shard)
+            };
+            self.maps.write().by_id.retain(|_, c| !moved(c));
+        }
+    }
+
+    /// Forgets one conversation, whose birth failed.
+    pub(crate) fn forget(&self, c: &ConversationRef) {
+        self.maps.write().by_id.remove(&(c.workspace.0, c.id.0));
+    }
+
     /// Locks the shards of these numbers, always in the same order.
     pub(crate) async fn alone(&self, numbers: impl Iterator<Item = u64>) -> Vec<tokio::sync::MutexGuard<'_, ()>> {
         let mut wanted: Vec<usize> = numbers.map(|n| (n % SHARDS as u64) as usize).collect();
@@ -281,20 +296,17 @@ impl Store {
         if let Some(found) = self.conversations.by_id(ws.0, id.0) {
             return Ok(Some(found));
         }
-        let query =
-            sqlx::query("select channel,contact,last,last_in,thread from conversation where ws=? and id=?").bind(ws.0).bind(id.0);
-        let Some(row) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
-        let get = |n: usize| row.try_get::<i64, _>(n).map_err(|e| meaning(&e));
-        let contact = get(1)?;
-        let sealed: Option<Vec<u8>> = row.try_get(4).map_err(|e| meaning(&e))?;
+        let sql = "select channel,contact,last,last_in,thread from conversation where ws=? and id=?";
+        let Some(row) = self.data.row(sql, row![ws, id]).await? else { return Ok(None) };
+        let contact = row.get(1)?;
         let key = self.keys.contact(ws.0, contact).await?;
         let sealer = Sealer { key: key.clone(), owner: contact };
-        let thread = match sealed {
+        let thread = match row.get::<Option<Vec<u8>>>(4)? {
             Some(sealed) => String::from_utf8_lossy(&sealer.open(ws.0, "conversation.thread", id.0, &sealed)?).into_owned(),
             None => return Err(StoreError::Erased),
         };
-        let fresh =
-            Fresh { workspace: ws, id, contact: Id(contact), channel: Id(get(0)?), thread, key, head: get(2)?, last_in: get(3)? };
+        let (channel, head, last_in) = (row.id(0)?, row.get(2)?, row.get(3)?);
+        let fresh = Fresh { workspace: ws, id, contact: Id(contact), channel, thread, key, head, last_in };
         Ok(Some(self.conversations.put(ConversationRef::new(fresh, Vec::new()))))
     }
 
@@ -309,13 +321,8 @@ impl Store {
         if let Some(body) = newborn {
             return Ok(body);
         }
-        let query = sqlx::query("select body from conversation where ws=? and id=?").bind(c.workspace.0).bind(c.id.0);
-        let found = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?;
-        let sealed: Option<Vec<u8>> = match found {
-            Some(row) => row.try_get(0).map_err(|e| meaning(&e))?,
-            None => None,
-        };
-        match sealed {
+        let found = self.data.row("select body from conversation where ws=? and id=?", row![c.workspace, c.id]).await?;
+        match found.map(|row| row.get::<Option<Vec<u8>>>(0)).transpose()?.flatten() {
             Some(sealed) => c.sealer()?.open_json(c.workspace.0, "conversation.body", c.id.0, &sealed),
             None => Ok(ConversationBody::default()),
         }
@@ -324,11 +331,9 @@ impl Store {
     /// The conversations in which something happened last, newest first. Erased ones are left out.
     pub async fn conversations(&self, ws: WorkspaceId, limit: usize) -> Result<Vec<ConversationRow>> {
         let sql = "select id,last_at,last_in from conversation where ws=? and thread is not null order by last_at desc, id desc limit ?";
-        let query = sqlx::query(sql).bind(ws.0).bind(limit as i64);
         let mut list = Vec::new();
-        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
-            let get = |n: usize| row.try_get::<i64, _>(n).map_err(|e| meaning(&e));
-            let conversation = match self.conversation(ws, Id(get(0)?)).await {
+        for row in self.data.rows(sql, row![ws, limit as i64]).await? {
+            let conversation = match self.conversation(ws, row.id(0)?).await {
                 Ok(Some(conversation)) => conversation,
                 Ok(None) | Err(StoreError::Erased) => continue,
                 Err(error) => return Err(error),
@@ -336,8 +341,8 @@ impl Store {
             let body = self.conversation_body(&conversation).await?;
             let contact = self.contact_body(&conversation).await?;
             list.push(ConversationRow {
-                last_at: get(1)?,
-                last_inbound: Some(get(2)?).filter(|at| *at > 0),
+                last_at: row.get(1)?,
+                last_inbound: Some(row.get(2)?).filter(|at| *at > 0),
                 conversation,
                 body,
                 contact,

@@ -11,17 +11,20 @@ use pointsman_core::journal::{self, RunState};
 use crate::Store;
 use crate::conversation::ConversationRef;
 use crate::keys::Sealer;
+use crate::lease::lane_of;
 use crate::op::{Link, Op, Row, domain};
 use crate::sheet::{Arg, Sheet, row};
 use crate::state::state_place;
-use crate::types::{Decide, EventEnd, EventState, NewSend, Result, RunWrite, SendUpdate, StateWrite};
+use crate::types::{Decide, EventEnd, EventState, KeptEvent, NewSend, Result, RunWrite, SendUpdate, StateWrite, StoreError};
 
 impl Store {
-    /// Commits a decision.
+    /// Commits a decision, once: when the connection breaks in the middle and the database is away for long, this waits until it
+    /// is back and says what became of it. Whoever is told of an error may decide anew.
     pub async fn decide(&self, decide: Decide) -> Result<()> {
         let ws = decide.workspace;
         let to = decide.conversation.as_ref();
-        let mut op = Op { births: to.map(|c| c.births()).unwrap_or_default(), ..Op::default() };
+        let lane = Some(lane_of(ws, to));
+        let mut op = Op { lane, within: to.cloned(), births: to.map(|c| c.births()).unwrap_or_default(), ..Op::default() };
         if let Some((event, webhook, end)) = &decide.event {
             end_event(&mut op, ws, *event, *webhook, end);
         } else if let Some(open) =
@@ -59,30 +62,25 @@ impl Store {
             op.rows.push(Row::once(Sheet::ContactBody, domain::CONTACT, c.contact.0, row![ws, c.contact, body]));
         }
         self.write_state(&mut op, ws, to, &decide.state).await?;
-        self.writer.commit(op).await.map(|_| ())
+        for raised in &decide.raised {
+            self.raise(&mut op, ws, to, raised).await?;
+        }
+        match self.writer.commit(op).await {
+            Err(StoreError::Unknown(transaction)) => self.data.took_place(&transaction).await,
+            done => done.map(|_| ()),
+        }
     }
 
     /// Ends an event that brought news about a send, and takes the news over, in one commit.
-    pub async fn receipt(
-        &self,
-        ws: WorkspaceId,
-        event: Id,
-        webhook: Id,
-        end: EventEnd,
-        update: Option<SendUpdate>,
-    ) -> Result<()> {
-        let mut op = Op::default();
-        end_event(&mut op, ws, event, webhook, &end);
+    pub async fn receipt(&self, kept: &KeptEvent, end: EventEnd, update: Option<SendUpdate>) -> Result<()> {
+        let ws = kept.workspace;
+        let lane = lane_of(ws, kept.conversation.as_ref());
+        let mut op = Op { lane: Some(lane), within: kept.conversation.clone(), ..Op::default() };
+        end_event(&mut op, ws, kept.id, kept.webhook, &end);
         if let Some(update) = &update {
             op.rows.push(self.send_update_row(update).await?);
         }
         self.writer.commit(op).await.map(|_| ())
-    }
-
-    /// Notes that an event has runs which are not ended: it is open, and they explain it.
-    pub async fn route_event(&self, ws: WorkspaceId, event: Id) -> Result<()> {
-        let row = Row::once(Sheet::EventRouted, domain::EVENT, event.0, row![ws, event]);
-        self.writer.commit(Op { rows: vec![row], ..Op::default() }).await.map(|_| ())
     }
 
     fn write_run(

@@ -7,11 +7,9 @@ use parking_lot::Mutex;
 use pointsman_vault::{Aad, ContentVault, DataKey, KeyKind, KeyName, VaultError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::fault::meaning;
+use crate::db::Database;
 use crate::op::{Op, Row};
 use crate::sheet::{Sheet, row};
 use crate::types::{Result, StoreError};
@@ -70,7 +68,7 @@ pub(crate) fn unreadable(error: VaultError) -> StoreError {
 pub(crate) struct Keys {
     content: ContentVault,
     pub(crate) writer: Writer,
-    readers: SqlitePool,
+    pub(crate) db: Database,
     cache: Mutex<Cache>,
     /// So that two who need the same new key make one.
     making: AsyncMutex<()>,
@@ -106,28 +104,24 @@ fn place(name: KeyName) -> (i64, i64, i64) {
 }
 
 impl Keys {
-    pub(crate) fn new(content: ContentVault, writer: Writer, readers: SqlitePool, cache: usize) -> Self {
+    pub(crate) fn new(content: ContentVault, db: Database, writer: Writer, cache: usize) -> Self {
         let cache = Cache { young: HashMap::new(), old: HashMap::new(), half: (cache / 2).max(8) };
-        Self { content, writer, readers, cache: Mutex::new(cache), making: AsyncMutex::new(()) }
+        Self { content, writer, db, cache: Mutex::new(cache), making: AsyncMutex::new(()) }
     }
 
     /// Says whether the master key made this key store; writes the check value into a new one.
-    pub(crate) async fn verify_master(content: &ContentVault, connection: &mut SqliteConnection) -> Result<()> {
-        let found = sqlx::query("select value from checkword where id=1")
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(|e| meaning(&e))?;
-        match found {
-            Some(found) => {
-                let value: Vec<u8> = found.try_get(0).map_err(|e| meaning(&e))?;
-                content.verify_check(&value).map_err(|_| StoreError::WrongKey)
-            }
-            None => {
-                let value = content.check_value().map_err(unreadable)?;
-                let insert = sqlx::query("insert into checkword(id,value) values (1,?)").bind(value);
-                insert.execute(connection).await.map_err(|e| meaning(&e)).map(|_| ())
-            }
+    pub(crate) async fn verify_master(&self) -> Result<()> {
+        let ask = || self.db.row("select value from checkword where id=1", Vec::new());
+        let mut found = ask().await?;
+        if found.is_none() {
+            let value = self.content.check_value().map_err(unreadable)?;
+            let insert = "insert into checkword(id,value) values (1,?) on conflict do nothing";
+            self.writer.commit(Op { other: vec![(insert, row![value])], ..Op::default() }).await?;
+            // Another host may have been quicker.
+            found = ask().await?;
         }
+        let value: Vec<u8> = found.ok_or(StoreError::Missing("check value"))?.get(0)?;
+        self.content.verify_check(&value).map_err(|_| StoreError::WrongKey)
     }
 
     /// Makes a key and has it on disk before it is used.
@@ -145,10 +139,9 @@ impl Keys {
             return Ok(Some(key));
         }
         let (ws, kind, id) = place(name);
-        let query = sqlx::query("select wrapped from data_key where ws=? and kind=? and id=?").bind(ws).bind(kind).bind(id);
-        let Some(found) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
-        let wrapped: Vec<u8> = found.try_get(0).map_err(|e| meaning(&e))?;
-        let key = self.content.unwrap(name, &wrapped).map_err(unreadable)?;
+        let found = self.db.row("select wrapped from data_key where ws=? and kind=? and id=?", row![ws, kind, id]).await?;
+        let Some(found) = found else { return Ok(None) };
+        let key = self.content.unwrap(name, &found.get::<Vec<u8>>(0)?).map_err(unreadable)?;
         self.cache.lock().put(place(name), key.clone());
         Ok(Some(key))
     }
@@ -161,7 +154,11 @@ impl Keys {
         let _alone = self.making.lock().await;
         match self.find(name).await? {
             Some(key) => Ok(key),
-            None => self.make(name).await,
+            None => match self.make(name).await {
+                // Another host was quicker.
+                Err(StoreError::Taken(_)) => self.find(name).await?.ok_or(StoreError::Missing("key")),
+                made => made,
+            },
         }
     }
 
@@ -186,18 +183,20 @@ impl Keys {
         self.channel(workspace, HOUSE).await
     }
 
-    /// Destroys a contact's key: overwrites it, deletes it, forgets it. The write-ahead log still has it until the next
-    /// checkpoint. `false`: there was none.
+    /// Destroys a contact's key: overwrites it where that reaches the bytes, deletes it, forgets it. SQLite's log still has
+    /// it until the next checkpoint; Postgres' log and copies have it until they are recycled. `false`: there was none.
     pub(crate) async fn destroy(&self, workspace: i64, contact: i64) -> Result<bool> {
         let name = KeyName { workspace, kind: KeyKind::Contact, id: contact };
         let (ws, kind, id) = place(name);
-        let there = sqlx::query("select 1 from data_key where ws=? and kind=? and id=?").bind(ws).bind(kind).bind(id);
-        if there.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?.is_none() {
+        let there = "select 1 from data_key where ws=? and kind=? and id=?";
+        if self.db.row(there, row![ws, kind, id]).await?.is_none() {
             return Ok(false);
         }
-        // Two commits: within one, the page with the zeros might never be written.
-        let over = "update data_key set wrapped=zeroblob(length(wrapped)) where ws=? and kind=? and id=?";
-        self.writer.commit(Op { other: vec![(over, row![ws, kind, id])], ..Op::default() }).await?;
+        if matches!(self.db, Database::Sqlite(_)) {
+            // Two commits: within one, the page with the zeros might never be written.
+            let over = "update data_key set wrapped=zeroblob(length(wrapped)) where ws=? and kind=? and id=?";
+            self.writer.commit(Op { other: vec![(over, row![ws, kind, id])], ..Op::default() }).await?;
+        }
         let delete = "delete from data_key where ws=? and kind=? and id=?";
         self.writer.commit(Op { other: vec![(delete, row![ws, kind, id])], ..Op::default() }).await?;
         self.evict(workspace, contact);
@@ -210,9 +209,5 @@ impl Keys {
         let mut cache = self.cache.lock();
         cache.young.remove(&at);
         cache.old.remove(&at);
-    }
-
-    pub(crate) async fn close(&self) {
-        self.readers.close().await;
     }
 }

@@ -1,34 +1,42 @@
-//! The store: everything that a host keeps, in two SQLite files. The data file holds sealed words and plain states; the key
-//! store holds the keys of contacts, days and channels, and is what erasing a contact destroys (invariant 11).
+//! The store: everything that a host keeps, in two databases, each a SQLite file or one of Postgres. The data holds sealed words
+//! and plain states; the key store holds the keys of contacts, days and channels, and is what erasing a contact destroys
+//! (invariant 11).
 //!
 //! One writer task commits operations of all kinds in groups ([`writer`]); sealing happens on the caller's task, reading on
-//! a pool of read-only connections. One file a noun.
+//! a pool of connections. One file a noun; what differs between the databases lies in [`db`], and which lanes a host may act for
+//! where several share the data in [`lease`].
 //!
 //! # The whole surface, by noun
 //!
 //! ```text
 //! Store::open(StoreConfig, ContentVault, IndexKey, Arc<dyn Clock>, Arc<IdMaker>) -> Store        stats() maintain() close()
 //! webhook       intake(Intake) -> Kept        unread(limit) -> [UnreadWebhook]     normalize(UnreadWebhook, Parsed) -> Kept
-//! decide        decide(Decide)                receipt(ws, event, webhook, EventEnd, Option<SendUpdate>)
+//! decide        decide(Decide)                receipt(&KeptEvent, EventEnd, Option<SendUpdate>)
 //! send          update_send(SendUpdate)       find_send(ws, channel, key, provider_id) -> Option<SendRow>
-//!               open_sends() due_sends(now, limit) send(ws, id) sends_of_run(ws, run) parked_sends...
-//!               note_taken(&SendRow, ids) -> Note      was_taken(&SendRow) -> Option<ids>     // across a kill
+//!               open_sends(shards) due_sends(now, limit) sends_ahead_of(&SendRow) send(ws, id) sends_of_run(ws, run) parked_sends...
 //! event         open_events(after, limit) -> [KeptEvent]                           event(ws, id) -> Option<KeptEvent>
 //! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
 //! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
-//! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>
+//! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>    state_of_workspace(ws, key)
 //! channel       channel_id() -> Id  connect(id, ChannelNew, [CredentialRow])  disconnect(ws, id) -> Disconnected
 //!               channel(ws, id)  channels(ws)  channel_of(ws, plugin, account)  set_channel_state(ws, id, ChannelState)
-//! workflow      publish_workflow(ws, name, hash, files)  active_workflows(ws)  workflow(ws, hash)
+//! workflow      publish_workflow(ws, actor, name, hash, files) -> bool   roll_back_workflow(ws, actor, name, from, to)
+//!               retire_workflow(ws, actor, name)   active_workflows(ws)   workflow(ws, hash)   workflow_versions(ws, name)
+//!               workflow_changes(ws, name)   open_runs_by_version(ws)
+//! plugin        keep_plugin(id, manifest, component)   plugin_versions()   plugin_component(id, digest)
+//!               yank_plugin(ws, actor, (id, digest), why) -> () or a refusal
 //! workspace     put_workspace(WorkspaceRow)  workspaces()
-//! books         books(ws) -> Books            parked(ws, limit) -> [ParkedItem]
+//! books         books(ws) -> Books            open_books(ws) -> Books       parked(ws, limit) -> [ParkedItem]
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
 //! park          item_kind(ws, id)             act_on_parked(ws, id, actor, Wish) -> Acted or a refusal
+//!               retry_run_with(ws, run, actor, [(plugin, digest)]) -> Acted or a refusal
 //!               newest_audit() retried_events() retried_sends()                   // for the host that takes them up
 //! waiting       runs_waiting_for(ws, kind, limit)   tell_run(ws, run, kind, actor, action, Wake) -> () or a refusal
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
-//! erase         erase_contact(ws, contact)
+//! raise         raise_by_hand(ws, conversation, Event, actor, action) -> Id of the event    conversation_of(ws, channel, id)
+//! lease         shared() renew_every() renew() -> Change leave() holds(lane)   new_events(limit) kept_something()
+//! erase         erase_contact(ws, contact, actor)    forget_erased(heard, newest)    // lines of the audit, by workspace
 //! ```
 //!
 //! Signatures (all `&self`, all `async`, all `-> Result<_>`; `ws: WorkspaceId`):
@@ -38,11 +46,11 @@
 //! unread(limit: usize) -> Vec<UnreadWebhook>
 //! normalize(w: UnreadWebhook, parsed: Parsed) -> Kept
 //! decide(d: Decide) -> ()
-//! receipt(ws, event: Id, webhook: Id, end: EventEnd, update: Option<SendUpdate>) -> ()
-//! route_event(ws, event: Id) -> ()                              // New -> Routed: its runs wait
+//! receipt(kept: &KeptEvent, end: EventEnd, update: Option<SendUpdate>) -> ()
 //! update_send(u: SendUpdate) -> ()
 //! find_send(ws, channel: Id, key: Option<&str>, provider_id: &str) -> Option<SendRow>
-//! open_sends() -> Vec<SendRow>            due_sends(now: Instant, limit: usize) -> Vec<SendRow>
+//! open_sends(shards: &[u16]) -> Vec<SendRow>                    due_sends(now: Instant, limit: usize) -> Vec<SendRow>
+//! sends_ahead_of(send: &SendRow) -> Vec<SendRow>
 //! send(ws, id: Id) -> Option<SendRow>     sends_of_run(ws, run: Id) -> Vec<SendRow>
 //! open_events(after: (ws, Id), limit: usize) -> Vec<KeptEvent>        event(ws, id: Id) -> Option<KeptEvent>
 //! run(ws, id: Id) -> Option<RunRow>       runs(ws, filter: RunFilter, limit: usize) -> Vec<RunRow>
@@ -57,12 +65,12 @@
 //! channel_id() -> Id                      // not async    channel_of(ws, plugin: &str, account: &str) -> Option<ChannelRow>
 //! connect(id: Id, n: ChannelNew, secrets: Vec<CredentialRow>) -> ()      disconnect(ws, id: Id) -> Disconnected
 //! channel(ws, id: Id) -> Option<ChannelRow>   channels(ws) -> Vec<ChannelRow>   set_channel_state(ws, id, ChannelState) -> ()
-//! publish_workflow(ws, name: &str, hash: &str, files: Vec<(String, String)>) -> ()
+//! publish_workflow(ws, actor: &str, name: &str, hash: &str, files: Vec<(String, String)>) -> bool   // false: as before
 //! active_workflows(ws) -> Vec<WorkflowRow>                      workflow(ws, hash: &str) -> Option<WorkflowRow>
 //! put_workspace(row: WorkspaceRow) -> ()  workspaces() -> Vec<WorkspaceRow>
 //! books(ws) -> Books                      parked(ws, limit: usize) -> Vec<ParkedItem>
 //! audit(ws, actor: &str, action: &str, detail: &str) -> ()
-//! erase_contact(ws, contact: Id) -> ()    // destroys the key; Err(Missing) when there is none
+//! erase_contact(ws, contact: Id, actor: &str) -> ()    // destroys the key; Err(Missing) when there is none
 //! maintain() -> ()    close() -> ()       stats() -> Stats      // stats is not async
 //! ```
 //!
@@ -76,22 +84,24 @@ mod channel;
 mod connect;
 mod contact;
 mod conversation;
-mod database;
+mod db;
 mod decide;
 mod erase;
 mod event;
 mod everywhere;
-mod fault;
 mod keys;
+mod lease;
 mod op;
 mod open;
 mod park;
+mod plugin;
+mod raise;
 mod run;
 mod send;
 mod sheet;
 mod state;
-mod taken;
 mod timeline;
+mod torn;
 mod types;
 mod waiting;
 mod webhook;
@@ -109,13 +119,12 @@ use parking_lot::Mutex;
 use pointsman_core::clock::Clock;
 use pointsman_core::id::IdMaker;
 use pointsman_vault::IndexKey;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 pub use connect::{DISCONNECTED, Disconnected, disconnected};
+pub use lease::{Change, SHARDS, lane_of, shard_of};
 pub use park::{Acted, DROPPED, ItemKind, RETRIED, Wish};
-pub use taken::Note;
 pub use types::*;
-pub use waiting::TOLD;
+pub use waiting::{CALLER, TOLD};
 pub use why::*;
 
 /// The store. Cheap to clone.
@@ -126,17 +135,25 @@ pub struct Store(Arc<Inner>);
 #[doc(hidden)]
 pub struct Inner {
     writer: writer::Writer,
-    readers: SqlitePool,
+    data: db::Database,
     keys: keys::Keys,
     conversations: conversation::Conversations,
     index: IndexKey,
     clock: Arc<dyn Clock>,
     ids: Arc<IdMaker>,
     turn: audit::Turn,
-    notes: taken::Notes,
-    keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
-    key_keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
+    leases: Arc<lease::Leases>,
+    name: String,
+    listener: Option<tokio::task::JoinHandle<()>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
 }
 
 impl std::ops::Deref for Store {

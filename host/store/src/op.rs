@@ -75,6 +75,10 @@ pub(crate) struct IntakeRows {
 /// One operation: what must be committed together.
 #[derive(Debug, Default)]
 pub(crate) struct Op {
+    /// Whose lane it is done in, when only the holder of the lane may do it.
+    pub lane: Option<i64>,
+    /// The conversation in which it is done, if that is not told by a [`Link`]: once its contact is erased it cannot be done.
+    pub within: Option<Arc<ConversationRef>>,
     pub births: Vec<Arc<Birth>>,
     pub intake: Option<IntakeRows>,
     pub rows: Vec<Row>,

@@ -6,24 +6,19 @@ use parking_lot::Mutex;
 use pointsman_core::clock::Clock;
 use pointsman_core::id::{Id, IdMaker};
 use pointsman_vault::{ContentVault, IndexKey};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Row as _};
 
 use crate::conversation::Conversations;
-use crate::database::{Kind, checkpoint, open_keeper, open_readers, open_writer};
+use crate::db::postgres::listen;
+use crate::db::{self, Kind, exists};
 use crate::everywhere::workspaces_in;
-use crate::fault::meaning;
 use crate::keys::Keys;
+use crate::lease::Leases;
 use crate::op::Op;
 use crate::sheet::row;
-use crate::taken::Notes;
-use crate::types::{Result, Stats, StoreConfig, StoreError};
+use crate::types::{Place, Result, Stats, StoreConfig, StoreError};
 use crate::webhook::SPAN;
 use crate::writer::Writer;
-use crate::{Inner, Store};
-
-/// Pages given back to the file system in one go; the rest waits for the next time.
-const VACUUM_PAGES: &str = "pragma incremental_vacuum(2000)";
+use crate::{Inner, Store, torn};
 
 /// What deletes dedupe hashes of spans that are over, workspace by workspace.
 const FORGET_HASHES: &str = "with recursive w(ws) as (select min(ws) from dedupe union all \
@@ -46,33 +41,41 @@ impl Store {
         clock: Arc<dyn Clock>,
         ids: Arc<IdMaker>,
     ) -> Result<Self> {
-        if config.data.exists() && !config.keys.exists() {
-            return Err(StoreError::NoKeys(config.keys.display().to_string()));
+        if exists(&config.data).await? && !exists(&config.keys).await? {
+            return Err(StoreError::NoKeys(config.keys.to_string()));
         }
-        let mut key_connection = open_writer(&config.keys, Kind::Keys).await?;
-        Keys::verify_master(&content, &mut key_connection).await?;
-        let mut connection = open_writer(&config.data, Kind::Data).await?;
-        let readers = open_readers(&config.data, Kind::Data, config.readers).await?;
-        let key_readers = open_readers(&config.keys, Kind::Keys, config.readers.min(2)).await?;
-        let keeper = open_keeper(&config.data, Kind::Data).await?;
-        let key_keeper = open_keeper(&config.keys, Kind::Keys).await?;
-        outrun(&mut connection, &ids).await?;
-        let (writer, task) = Writer::start(connection);
-        let (key_writer, key_task) = Writer::start(key_connection);
-        Ok(Self(Arc::new(Inner {
+        torn::tell(&config.data);
+        torn::tell(&config.keys);
+        let (key_db, key_pen) = db::open(&config.keys, Kind::Keys, config.readers.min(2), None).await?;
+        let (key_writer, key_task) = Writer::start(key_pen);
+        let keys = Keys::new(content, key_db, key_writer, config.key_cache);
+        keys.verify_master().await?;
+        let leases = Arc::new(Leases::new(matches!(config.data, Place::Postgres(_)), config.lease));
+        let (data, pen) = db::open(&config.data, Kind::Data, config.readers, Some(leases.clone())).await?;
+        let (writer, task) = Writer::start(pen);
+        let listener = match &config.data {
+            Place::Postgres(url) => Some(tokio::spawn(listen(url.clone(), leases.clone()))),
+            Place::Sqlite(_) => None,
+        };
+        let store = Self(Arc::new(Inner {
             writer,
-            readers,
-            keys: Keys::new(content, key_writer, key_readers, config.key_cache),
+            data,
+            keys,
             conversations: Conversations::new(config.conversations),
             index,
             clock,
             ids,
-            notes: Notes::open(&config.data),
+            leases,
+            name: config.name,
+            listener,
             turn: tokio::sync::Mutex::default(),
-            keeper: tokio::sync::Mutex::new(Some(keeper)),
-            key_keeper: tokio::sync::Mutex::new(Some(key_keeper)),
             tasks: Mutex::new(vec![task, key_task]),
-        })))
+        }));
+        if store.shared() {
+            store.join().await?;
+        }
+        store.outrun().await?;
+        Ok(store)
     }
 
     /// What the writers have done since the store was opened.
@@ -87,47 +90,52 @@ impl Store {
         let now = self.clock.now();
         let other = vec![(FORGET_HASHES, row![now.div_euclid(SPAN) - 2]), (FORGET_VALUES, row![now])];
         self.writer.commit(Op { other, ..Op::default() }).await?;
-        let mut keeper = self.keeper.lock().await;
-        let keeper = keeper.as_mut().ok_or(StoreError::Closed)?;
-        sqlx::raw_sql(VACUUM_PAGES).execute(&mut *keeper).await.map_err(|e| meaning(&e))?;
-        if !checkpoint(keeper).await? {
-            tracing::debug!("a reader held the checkpoint up; the next one will do it");
+        self.data.tend().await?;
+        self.keys.db.tend().await
+    }
+
+    /// Waits until everything that was asked for so far is on disk, or refused.
+    pub async fn written(&self) -> Result<()> {
+        self.writer.commit(Op::default()).await.map(|_| ())
+    }
+
+    /// Waits until the disk could not keep what it had taken. The writer has ended then and everything is refused: the process
+    /// must end, and a new one begin with what is on disk. For one who waits.
+    pub async fn lost(&self) {
+        tokio::select! {
+            () = self.writer.lost() => {}
+            () = self.keys.writer.lost() => {}
         }
-        let mut key_keeper = self.key_keeper.lock().await;
-        checkpoint(key_keeper.as_mut().ok_or(StoreError::Closed)?).await.map(|_| ())
     }
 
     /// Waits until everything that was asked for is on disk, and ends the writers. Whatever is asked later is refused.
     pub async fn close(&self) -> Result<()> {
         self.writer.close();
         self.keys.writer.close();
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
         let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
             let _ = task.await;
         }
-        self.readers.close().await;
-        self.keys.close().await;
-        // The last connection to go empties the log and takes it away.
-        for keeper in [&self.keeper, &self.key_keeper] {
-            if let Some(connection) = keeper.lock().await.take() {
-                connection.close().await.map_err(|e| meaning(&e))?;
+        if let Err(error) = self.leave().await {
+            tracing::warn!(%error, "could not leave the other hosts; what this one had becomes theirs when its time is over");
+        }
+        self.data.close().await?;
+        self.keys.db.close().await
+    }
+
+    /// Makes sure that no id is given twice, even when the clock was set back since the last start.
+    async fn outrun(&self) -> Result<()> {
+        for table in ["webhook", "event", "run", "send", "contact", "conversation", "channel", "note", "audit"] {
+            let newest = format!("select coalesce(max((select max(id) from {table} t where t.ws=w.ws)),0) from w");
+            let row = self.data.row([workspaces_in(table, "true"), newest].concat(), Vec::new()).await?;
+            let last = row.map_or(Ok(Id(0)), |row| row.id(0))?;
+            if last.0 > 0 {
+                self.ids.next(last.made_at() + 1);
             }
         }
         Ok(())
     }
-}
-
-/// Makes sure that no id is given twice, even when the clock was set back since the last start.
-async fn outrun(connection: &mut SqliteConnection, ids: &IdMaker) -> Result<()> {
-    for table in ["webhook", "event", "run", "send", "contact", "conversation", "channel", "note", "audit"] {
-        let newest = format!("select coalesce(max((select max(id) from {table} t where t.ws=w.ws)),0) from w");
-        let sql = [workspaces_in(table, "true"), newest].concat();
-        let row =
-            sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *connection).await.map_err(|e| meaning(&e))?;
-        let last = Id(row.try_get(0).map_err(|e| meaning(&e))?);
-        if last.0 > 0 {
-            ids.next(last.made_at() + 1);
-        }
-    }
-    Ok(())
 }

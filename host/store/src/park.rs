@@ -10,17 +10,17 @@ use std::collections::BTreeMap;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::{self, Entry};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::Store;
-use crate::fault::meaning;
+use crate::db::Transaction;
 use crate::keys::Sealer;
+use crate::sheet::row;
 use crate::types::{KeptEvent, Result, SendRow, StoreError};
+use crate::waiting::CALLER;
 
 pub(crate) mod plan;
 
-use plan::{int, run};
+use plan::Plan;
 
 /// What a run waits for that a person had tried again, and the rule or code of an event or a send that waits for its turn.
 pub const RETRIED: &str = "retried";
@@ -98,8 +98,7 @@ impl Store {
             (ItemKind::Send, "select 1 from send where ws=? and id=?"),
             (ItemKind::Webhook, "select 1 from webhook where ws=? and id=?"),
         ] {
-            let query = sqlx::query(sql).bind(ws.0).bind(id.0);
-            if query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?.is_some() {
+            if self.data.row(sql, row![ws, id]).await?.is_some() {
                 return Ok(Some(kind));
             }
         }
@@ -118,12 +117,13 @@ impl Store {
         let Some(kind) = self.item_kind(ws, id).await? else {
             return Ok(Err(refusal("park.unknown", format!("there is no webhook, event, run or send {id}"))));
         };
+        let id = if (kind, wish) == (ItemKind::Run, &Wish::Retry) { self.outermost(ws, id).await? } else { id };
         let sealed = match self.prepare(ws, kind, id, actor, wish).await? {
             Ok(sealed) => sealed,
             Err(refused) => return Ok(Err(refused)),
         };
         let (actor, wish) = (actor.to_owned(), wish.clone());
-        self.alone(move |store, c| Box::pin(async move { store.within(c, ws, kind, id, &actor, &wish, &sealed).await })).await
+        self.alone(ws, move |store, c| Box::pin(async move { store.within(c, ws, kind, id, &actor, &wish, &sealed).await })).await
     }
 
     /// Reads and seals what needs keys, and says what cannot be: a retry of an erased contact's words.
@@ -186,7 +186,7 @@ impl Store {
     #[expect(clippy::too_many_arguments, reason = "one transaction, told whole")]
     async fn within(
         &self,
-        c: &mut SqliteConnection,
+        c: &mut Transaction<'_>,
         ws: WorkspaceId,
         kind: ItemKind,
         id: Id,
@@ -202,46 +202,102 @@ impl Store {
             (ItemKind::Send, Wish::Retry) => plan::retry_send(c, ws, id, now, sealed).await?,
             (kind, Wish::Drop(_)) => plan::drop_item(c, ws, kind, id, sealed).await?,
         };
-        let plan = match plan {
-            Ok(plan) => plan,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        for (sql, args) in plan.statements {
-            run(c, sql, args).await?;
-        }
-        let with: String = plan.with.iter().map(|id| format!(" with {id}")).collect();
-        let (action, reason) = match wish {
+        let (action, words) = match wish {
             Wish::Retry => ("park.retry", String::new()),
             Wish::Drop(reason) => ("park.drop", format!(": {reason}")),
         };
-        let detail = format!("{} {id} {}{with}{reason}", plan.kind.word(), plan.code);
+        match plan {
+            Ok(plan) => self.carry_out(c, ws, id, plan, (actor, action, &words)).await.map(Ok),
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        c: &mut Transaction<'_>,
+        ws: WorkspaceId,
+        id: Id,
+        plan: Plan,
+        (actor, action, words): (&str, &str, &str),
+    ) -> Result<Acted> {
+        for (sql, args) in plan.statements {
+            c.run(sql, args).await?;
+        }
+        let with: String = plan.with.iter().map(|id| format!(" with {id}")).collect();
+        let detail = format!("{} {id} {}{with}{words}", plan.kind.word(), plan.code);
         self.audit_within(c, ws, actor, action, &detail).await?;
-        Ok(Ok(Acted { kind: plan.kind, id, code: plan.code, with: plan.with }))
+        Ok(Acted { kind: plan.kind, id, code: plan.code, with: plan.with })
+    }
+
+    /// Has a run that is parked go on at its failed step, from here on with these versions of plugins (id and digest) in the
+    /// place of those to which it was pinned. The inner error is a refusal, as of [`Store::act_on_parked`].
+    pub async fn retry_run_with(
+        &self,
+        ws: WorkspaceId,
+        id: Id,
+        actor: &str,
+        versions: &[(String, String)],
+    ) -> Result<std::result::Result<Acted, Failure>> {
+        let Some(row) = self.run(ws, id).await? else {
+            return Ok(Err(refusal("park.unknown", format!("there is no run {id}, or its contact was erased"))));
+        };
+        let root = self.outermost(ws, id).await?;
+        let entry = |(plugin, digest): &(String, String)| Entry::Replaced {
+            plugin: plugin.clone(),
+            digest: digest.clone(),
+            by: actor.to_owned(),
+        };
+        let sealer = self.sealer(ws, row.conversation.as_ref(), id).await?;
+        let seq = self.ids.next(self.clock.now());
+        let part = sealer.seal(ws.0, "journal", seq.0, &journal::pack(&versions.iter().map(entry).collect::<Vec<_>>()))?;
+        let names: Vec<String> = versions.iter().map(|(id, digest)| format!("{id}@{digest}")).collect();
+        let (actor, words) = (actor.to_owned(), format!(": from here on {}", names.join(", ")));
+        self.alone(ws, move |store, c| {
+            Box::pin(async move {
+                let mut plan = match plan::retry_run(c, ws, root, store.clock.now()).await? {
+                    Ok(plan) => plan,
+                    Err(refused) => return Ok(Err(refused)),
+                };
+                plan.statements.push(("insert into journal(ws,run,seq,body) values (?,?,?,?)", row![ws, id, seq, part]));
+                store.carry_out(c, ws, id, plan, (&actor, "park.retry", &words)).await.map(Ok)
+            })
+        })
+        .await
+    }
+
+    /// The run that has a run's failure in the end: the one that called it, where the failure was handed on; and so on.
+    async fn outermost(&self, ws: WorkspaceId, mut id: Id) -> Result<Id> {
+        while let Some(row) = self.run(ws, id).await?
+            && row.waiting.as_deref() == Some(CALLER)
+            && let Some(Entry::Started { caller: Some(caller), .. }) = row.entries.first()
+        {
+            id = caller.run;
+        }
+        Ok(id)
     }
 
     /// The newest line of the audit in each workspace. When it is another than a moment ago, somebody, perhaps in another
     /// process, may want something taken up. One seek a workspace.
     pub async fn newest_audit(&self) -> Result<BTreeMap<WorkspaceId, Id>> {
         let sql = "select w.id,(select max(a.id) from audit a where a.ws=w.id) from workspace w";
-        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
-        let read =
-            |row: &SqliteRow| Ok((Id(int(row, 0)?), Id(row.try_get::<Option<i64>, _>(1).map_err(|e| meaning(&e))?.unwrap_or(0))));
-        rows.iter().map(read).collect()
+        let rows = self.data.rows(sql, Vec::new()).await?;
+        rows.iter().map(|row| Ok((row.id(0)?, Id(row.get::<Option<i64>>(1)?.unwrap_or(0))))).collect()
     }
 
-    /// Events that are to be routed again and did not have their turn yet, of all workspaces.
+    /// Events of the lanes held that are to be routed again and did not have their turn yet, of all workspaces.
     pub async fn retried_events(&self) -> Result<Vec<KeptEvent>> {
-        self.events_where(" where state<2 and state=0 and rule='retried' order by event.ws,id", &[]).await
+        let mine = self.mine("ws,conversation");
+        self.events_where(&format!(" where state<2 and state=0 and rule='retried'{mine} order by ws,id"), &[]).await
     }
 
-    /// Sends that are to be tried again and did not have their turn yet, of all workspaces.
+    /// Sends of the lanes held that are to be tried again and did not have their turn yet, of all workspaces.
     pub async fn retried_sends(&self) -> Result<Vec<SendRow>> {
-        self.sends_where(" where state<3 and state=0 and reason='retried' order by send.ws,id", &[]).await
+        let mine = self.mine("send.ws,conversation");
+        self.sends_where(&format!(" where state<3 and state=0 and reason='retried'{mine} order by send.ws,id"), &[]).await
     }
 
     async fn ids_where(&self, sql: &'static str, ws: WorkspaceId, id: Id) -> Result<Vec<Id>> {
-        let rows = sqlx::query(sql).bind(ws.0).bind(id.0).fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
-        rows.iter().map(|row| int(row, 0).map(Id)).collect()
+        self.data.rows(sql, row![ws, id]).await?.iter().map(|row| row.id(0)).collect()
     }
 }
 

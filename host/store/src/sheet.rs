@@ -1,9 +1,8 @@
 //! Rows on their way to a table, and the SQL that takes many of them at once.
 //!
-//! Every statement of the hot path has one shape: `with v(columns) as (values (?,..),(?,..)) BODY`. The body is the same text
-//! on every database; only the source of `v` would differ. The number of rows is rounded up to one of [`SIZES`] with rows
-//! of nulls, which every body passes over, so that few texts exist and all stay prepared. (One statement a row costs five
-//! times as much: each is a hop to the thread of the connection.)
+//! Every statement of the hot path has one shape: `with v(columns) as (ROWS) BODY`. The body is the same text on every
+//! database; only the source of `v` differs. (One statement a row costs five times as much.) Every body passes over rows of
+//! nulls, with which a number of rows may be rounded up.
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +12,30 @@ pub(crate) enum Arg {
     Word(&'static str),
     Text(String),
     Blob(Vec<u8>),
+}
+
+impl Arg {
+    pub(crate) fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(*n),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Word(s) => Some(s),
+            Self::Text(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn blob(&self) -> Option<&[u8]> {
+        match self {
+            Self::Blob(b) => Some(b),
+            _ => None,
+        }
+    }
 }
 
 impl From<i64> for Arg {
@@ -69,12 +92,9 @@ macro_rules! row {
 }
 pub(crate) use row;
 
-/// Numbers of rows for which a statement text exists.
-pub(crate) const SIZES: [usize; 6] = [1, 3, 8, 24, 64, 192];
-
-/// The size that holds `rows`, or the largest.
-pub(crate) fn size_for(rows: usize) -> usize {
-    SIZES.into_iter().find(|s| *s >= rows).unwrap_or(192)
+/// A row of integers.
+pub(crate) fn ints(values: &[i64]) -> Vec<Arg> {
+    values.iter().copied().map(Arg::Int).collect()
 }
 
 /// What the writer knows how to do with many rows. The order is the order within a commit: births first, then what came in,
@@ -236,8 +256,8 @@ impl Sheet {
                 13,
                 "ws,id,channel,conversation,run,path,n,key,state,due,marked,body,prev",
                 "insert into send(ws,id,channel,conversation,run,path,n,key,state,due,attempt,possible_duplicate,marked,body,prev) \
-                 select v.ws,v.id,v.channel,v.conversation,v.run,v.path,v.n,v.key,v.state,v.due,0,0,v.marked,v.body,v.prev from v \
-                 where v.id is not null",
+                 select v.ws,v.id,v.channel,v.conversation,v.run,v.path,v.n,v.key,v.state,v.due,\
+                 case when v.state=1 then 1 else 0 end,0,v.marked,v.body,v.prev from v where v.id is not null",
             ),
             Self::Touch => spec(
                 5,
@@ -308,8 +328,8 @@ impl Sheet {
             Self::Key => spec(
                 12,
                 4,
-                "ws,kind,id,wrapped",
-                "insert into data_key(ws,kind,id,wrapped) select v.ws,v.kind,v.id,v.wrapped from v where v.id is not null",
+                "ws,of,id,wrapped",
+                "insert into data_key(ws,kind,id,wrapped) select v.ws,v.of,v.id,v.wrapped from v where v.id is not null",
             ),
         }
     }
@@ -317,29 +337,6 @@ impl Sheet {
 
 /// How many groups there are.
 pub(crate) const GROUPS: usize = 13;
-
-/// Writes `(?,?),(?,?)` for `rows` rows.
-pub(crate) fn values(sql: &mut String, rows: usize, width: usize) {
-    for r in 0..rows {
-        sql.push_str(if r == 0 { "(" } else { ",(" });
-        for c in 0..width {
-            sql.push_str(if c == 0 { "?" } else { ",?" });
-        }
-        sql.push(')');
-    }
-}
-
-/// Writes the whole statement for `rows` rows.
-pub(crate) fn statement(sql: &mut String, sheet: Sheet, rows: usize) {
-    let spec = sheet.spec();
-    sql.push_str("with v(");
-    sql.push_str(spec.columns);
-    sql.push_str(") as (values ");
-    values(sql, rows, spec.width);
-    sql.push_str(") ");
-    sql.push_str(spec.body);
-    sql.push(';');
-}
 
 #[cfg(test)]
 mod tests {
@@ -352,9 +349,6 @@ mod tests {
             let spec = sheet.spec();
             assert_eq!(spec.columns.split(',').count(), spec.width, "{sheet:?}");
             assert!(spec.group < GROUPS);
-            let mut sql = String::new();
-            statement(&mut sql, sheet, 3);
-            assert_eq!(sql.matches('?').count(), 3 * spec.width);
         }
     }
 }

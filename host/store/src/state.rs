@@ -5,28 +5,39 @@ use pointsman_core::effect::Scope;
 use pointsman_core::id::WorkspaceId;
 use pointsman_core::mark::Marked;
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::Store;
 use crate::conversation::ConversationRef;
 use crate::decide::scope_number;
-use crate::fault::meaning;
 use crate::keys::Sealer;
+use crate::sheet::row;
 use crate::types::{Result, StoreError};
 
 impl Store {
     /// A value, unless its time is over.
     pub async fn state_get(&self, c: &ConversationRef, scope: Scope, key: &str) -> Result<Option<Marked<Value>>> {
-        let ws = c.workspace;
-        let (owner, sealer) = self.memory(ws, Some(c), scope).await?;
+        self.remembered(c.workspace, Some(c), scope, key).await
+    }
+
+    /// A value of the workspace, for who is outside of any conversation.
+    pub async fn state_of_workspace(&self, ws: WorkspaceId, key: &str) -> Result<Option<Marked<Value>>> {
+        self.remembered(ws, None, Scope::Workspace, key).await
+    }
+
+    async fn remembered(
+        &self,
+        ws: WorkspaceId,
+        c: Option<&ConversationRef>,
+        scope: Scope,
+        key: &str,
+    ) -> Result<Option<Marked<Value>>> {
+        let (owner, sealer) = self.memory(ws, c, scope).await?;
         let name = self.state_name(ws, scope, owner, key);
         let sql = "select body,marked from state where ws=? and scope=? and owner=? and key_h=? and (until is null or until>?)";
-        let query = sqlx::query(sql).bind(ws.0).bind(scope_number(scope)).bind(owner).bind(name.to_vec()).bind(self.clock.now());
-        let Some(row) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
-        let sealed: Vec<u8> = row.try_get(0).map_err(|e| meaning(&e))?;
-        let marked = row.try_get::<i64, _>(1).map_err(|e| meaning(&e))? != 0;
-        let (_, value): (String, Value) = sealer.open_json(ws.0, "state", state_place(&name), &sealed)?;
-        Ok(Some(Marked { value, marked }))
+        let values = row![ws, scope_number(scope), owner, name, self.clock.now()];
+        let Some(row) = self.data.row(sql, values).await? else { return Ok(None) };
+        let (_, value): (String, Value) = sealer.open_json(ws.0, "state", state_place(&name), &row.get::<Vec<u8>>(0)?)?;
+        Ok(Some(Marked { value, marked: row.flag(1)? }))
     }
 
     /// Whose memory it is, and what seals it.

@@ -1,15 +1,21 @@
-//! Tests of the store against real files.
+//! Tests of the store against real databases.
 
 mod books;
 mod bulk;
 mod erase;
+mod hosts;
 mod intake;
+mod lease;
+mod model;
 mod park;
 mod plans;
+mod raise;
 mod rows;
+mod torn;
+mod unknown;
+mod versions;
 mod writing;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use pointsman_core::clock::{Clock as _, VirtualClock};
@@ -21,32 +27,75 @@ use pointsman_core::ports::Operation;
 use pointsman_vault::MasterKey;
 use serde_json::json;
 
-use crate::{Decide, EventEnd, Intake, Kept, KeptEvent, NewSend, Parsed, RunWrite, Store, StoreConfig, StoreError};
+use crate::sheet::row;
+use crate::{
+    Decide, EventEnd, Intake, Kept, KeptEvent, NewSend, Parsed, Place, RunWrite, SHARDS, Store, StoreConfig, StoreError,
+};
 
 pub(crate) const WS: Id = Id(1);
 pub(crate) const CHANNEL: Id = Id(77);
 pub(crate) const START: i64 = 1_790_000_000_000;
 
-/// A store in a directory of its own, with a clock that stands still.
+/// A store with databases of its own, and a clock that stands still. It holds every lane.
 pub(crate) struct House {
     pub store: Store,
     pub clock: VirtualClock,
     pub dir: tempfile::TempDir,
+    pub config: StoreConfig,
     pub master: String,
 }
 
-pub(crate) async fn house() -> House {
-    let dir = tempfile::tempdir().unwrap();
-    let master = MasterKey::generate().unwrap().to_text().to_string();
-    let clock = VirtualClock::new(START);
-    let store = open(dir.path(), &master, &clock).await.unwrap();
-    House { store, clock, dir, master }
+/// Which databases a test's houses have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
 }
 
-pub(crate) async fn open(dir: &Path, master: &str, clock: &VirtualClock) -> Result<Store, StoreError> {
+tokio::task_local! {
+    pub(crate) static ON: On;
+}
+
+/// The tests of these names, on each database.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            use crate::tests::{ON, On};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                ON.scope(On::Sqlite, super::$name()).await;
+            })*
+        }
+        mod on_postgres {
+            use crate::tests::{ON, On};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                ON.scope(On::Postgres, super::$name()).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+pub(crate) async fn house() -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = StoreConfig::in_dir(dir.path());
+    if ON.try_with(|on| *on == On::Postgres).unwrap_or(false) {
+        config.data = Place::Postgres(pointsman_postgres::database().await);
+        config.keys = Place::Postgres(pointsman_postgres::database().await);
+    }
+    let master = MasterKey::generate().unwrap().to_text().to_string();
+    let clock = VirtualClock::new(START);
+    let store = open(&config, &master, &clock).await.unwrap();
+    House { store, clock, dir, config, master }
+}
+
+pub(crate) async fn open(config: &StoreConfig, master: &str, clock: &VirtualClock) -> Result<Store, StoreError> {
     let master = MasterKey::from_text(master).unwrap();
     let ids = Arc::new(IdMaker::new(1));
-    Store::open(StoreConfig::in_dir(dir), master.content(), master.index(), Arc::new(clock.clone()), ids).await
+    let store = Store::open(config.clone(), master.content(), master.index(), Arc::new(clock.clone()), ids).await?;
+    store.renew().await?;
+    Ok(store)
 }
 
 impl House {
@@ -54,7 +103,7 @@ impl House {
     pub async fn again(&mut self) {
         self.store.close().await.unwrap();
         self.clock.advance(1);
-        self.store = open(self.dir.path(), &self.master, &self.clock).await.unwrap();
+        self.store = open(&self.config, &self.master, &self.clock).await.unwrap();
     }
 
     pub async fn take(&self, events: Vec<Event>) -> Kept {
@@ -69,9 +118,31 @@ impl House {
         self.clock.now()
     }
 
+    /// Another host on the same databases, which holds no lane yet.
+    pub async fn neighbour(&self) -> Store {
+        let master = MasterKey::from_text(&self.master).unwrap();
+        let clock = Arc::new(self.clock.clone());
+        Store::open(self.config.clone(), master.content(), master.index(), clock, Arc::new(IdMaker::new(2))).await.unwrap()
+    }
+
+    pub fn on_sqlite(&self) -> bool {
+        !self.store.shared()
+    }
+
+    /// Changes the data behind the store's back.
+    pub async fn meddle(&self, sql: &'static str, id: Id) {
+        let mut transaction = self.store.data.begin().await.unwrap();
+        transaction.run(sql, row![id]).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
     pub fn id(&self) -> Id {
         self.store.ids.next(self.clock.now())
     }
+}
+
+pub(crate) fn all_shards() -> Vec<u16> {
+    (0..SHARDS).collect()
 }
 
 pub(crate) fn message(from: &str, key: &str, text: &str) -> Event {
@@ -103,7 +174,7 @@ pub(crate) fn answer(house: &House, event: &KeptEvent, text: &str) -> Decide {
             waiting: None,
             reason: None,
             entries: vec![
-                Entry::Started { workflow: "abc123".into(), plugins: vec![], event: event.id, at: START, seed: 7 },
+                Entry::Started { workflow: "abc123".into(), plugins: vec![], event: event.id, at: START, seed: 7, caller: None },
                 Entry::Finished { result: json!({"said": text}), marked: true },
             ],
             first: true,

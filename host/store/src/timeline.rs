@@ -4,14 +4,12 @@
 use std::collections::HashMap;
 
 use pointsman_core::event::{EventBody, Message};
-use pointsman_core::id::Id;
 use pointsman_core::outbox::SendState;
 use pointsman_core::ports::{Operation, Said, Speaker};
-use sqlx::Row as _;
 
 use crate::Store;
 use crate::conversation::ConversationRef;
-use crate::fault::meaning;
+use crate::sheet::row;
 use crate::types::{Item, NoteRow, Result};
 
 /// How far one look back goes at most.
@@ -25,9 +23,8 @@ impl Store {
                    (select s.prev from send s where s.ws=?1 and s.id=chain.id)),chain.n+1 \
                    from chain where chain.n<?3 and chain.id>0) select id from chain where id>0";
         let limit = limit.min(FAR);
-        let query = sqlx::query(sql).bind(c.workspace.0).bind(c.id.0).bind(limit as i64);
-        let rows = query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
-        let ids = rows.iter().map(|r| r.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>().map_err(|e| meaning(&e))?;
+        let rows = self.data.rows(sql, row![c.workspace, c.id, limit as i64]).await?;
+        let ids = rows.iter().map(|r| r.get::<i64>(0)).collect::<Result<Vec<_>>>()?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -53,19 +50,17 @@ impl Store {
     /// Internal notes, oldest first.
     pub async fn notes(&self, c: &ConversationRef, limit: usize) -> Result<Vec<NoteRow>> {
         let sql = "select id,written_by,marked,body from note where ws=? and conversation=? order by id desc limit ?";
-        let query = sqlx::query(sql).bind(c.workspace.0).bind(c.id.0).bind(limit as i64);
         let sealer = c.sealer()?;
         let mut notes = Vec::new();
-        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
-            let id = Id(row.try_get(0).map_err(|e| meaning(&e))?);
-            let sealed: Vec<u8> = row.try_get(3).map_err(|e| meaning(&e))?;
-            let text = sealer.open(c.workspace.0, "note", id.0, &sealed)?;
+        for row in self.data.rows(sql, row![c.workspace, c.id, limit as i64]).await? {
+            let id = row.id(0)?;
+            let text = sealer.open(c.workspace.0, "note", id.0, &row.get::<Vec<u8>>(3)?)?;
             notes.push(NoteRow {
                 id,
                 at: id.made_at(),
-                by: row.try_get(1).map_err(|e| meaning(&e))?,
+                by: row.get(1)?,
                 text: String::from_utf8_lossy(&text).into_owned(),
-                marked: row.try_get::<i64, _>(2).map_err(|e| meaning(&e))? != 0,
+                marked: row.flag(2)?,
             });
         }
         notes.reverse();

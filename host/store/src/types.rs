@@ -2,6 +2,7 @@
 //! are sealed before they reach a table.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pointsman_core::failure::{Class, Failure};
 use serde::Serialize;
@@ -18,13 +19,42 @@ pub use webhook::*;
 
 pub use crate::conversation::ConversationRef;
 
+/// Where a database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file, for one host.
+    Sqlite(PathBuf),
+    /// The address of a database of Postgres 13 or newer: `postgres://USER:PASSWORD@HOST/NAME`. Hosts may share it.
+    Postgres(String),
+}
+
+impl std::fmt::Display for Place {
+    /// Without secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(url) => f.write_str(&crate::db::postgres::shown(url)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
 /// Where the two databases are, and how much is kept in memory.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// The data: sealed, and worthless without the keys.
-    pub data: PathBuf,
-    /// The keys of contacts, days and channels. Never part of a backup of the data.
-    pub keys: PathBuf,
+    pub data: Place,
+    /// The keys of contacts, days and channels. Never part of a backup of the data, never in the same database.
+    pub keys: Place,
+    /// What this host is called in the table of hosts.
+    pub name: String,
+    /// For how long a host holds its lanes without a renewal, where several share the data.
+    pub lease: Duration,
     /// Conversations kept in memory, each with its unwrapped key.
     pub conversations: usize,
     /// Further unwrapped keys kept in memory.
@@ -37,7 +67,15 @@ impl StoreConfig {
     /// The usual names in a directory.
     #[must_use]
     pub fn in_dir(dir: &Path) -> Self {
-        Self { data: dir.join("pointsman.db"), keys: dir.join("keys.db"), conversations: 20_000, key_cache: 4_000, readers: 3 }
+        Self {
+            data: Place::Sqlite(dir.join("pointsman.db")),
+            keys: Place::Sqlite(dir.join("keys.db")),
+            name: "host".to_owned(),
+            lease: Duration::from_secs(15),
+            conversations: 20_000,
+            key_cache: 4_000,
+            readers: 3,
+        }
     }
 }
 
@@ -78,16 +116,23 @@ pub enum StoreError {
     /// Anything else that the database says.
     #[error("database: {0}")]
     Database(String),
+    /// The connection broke in the middle of a commit, and for a while nobody could be asked whether it took place. Holds the
+    /// transaction's name.
+    #[error("the database went away in the middle of a commit; whether it was kept shows when it is back")]
+    Unknown(String),
+    /// Another host acts for this conversation now.
+    #[error("another host has taken over this conversation; nothing was written")]
+    Fenced,
     /// The writer has ended (shutdown).
     #[error("the store is closed")]
     Closed,
 }
 
 impl StoreError {
-    /// Whether the same may work in a moment: the disk was full, the database busy.
+    /// Whether the same may work in a moment: the disk was full, the database busy or away.
     #[must_use]
     pub fn passing(&self) -> bool {
-        matches!(self, Self::Disk(_) | Self::Database(_))
+        matches!(self, Self::Disk(_) | Self::Database(_) | Self::Unknown(_))
     }
 
     /// The stable code.
@@ -103,6 +148,8 @@ impl StoreError {
             Self::Unreadable(_) => "store.unreadable",
             Self::Disk(_) => "store.disk",
             Self::Database(_) => "store.database",
+            Self::Unknown(_) => "store.unknown",
+            Self::Fenced => "store.fenced",
             Self::Closed => "store.closed",
         }
     }
@@ -111,7 +158,7 @@ impl StoreError {
     #[must_use]
     pub fn failure(&self) -> Failure {
         let class = match self {
-            Self::Disk(_) | Self::Database(_) | Self::Closed => Class::Transient,
+            Self::Disk(_) | Self::Database(_) | Self::Unknown(_) | Self::Closed => Class::Transient,
             _ => Class::Permanent,
         };
         Failure::new(class, self.code(), self.to_string())

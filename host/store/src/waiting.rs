@@ -7,12 +7,14 @@ use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::{self, Entry, RunState};
 use pointsman_core::run::Wake;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::Store;
-use crate::park::plan::{int, one, run};
+use crate::db::Transaction;
 use crate::sheet::row;
 use crate::types::{Result, RunRow};
+
+/// What a failed run waits for whose caller has its failure: nothing of its own. It goes on when its caller is tried again.
+pub const CALLER: &str = "caller";
 
 /// What a run waits for that was told something and did not have its turn yet.
 pub const TOLD: &str = "told";
@@ -22,9 +24,8 @@ impl Store {
     pub async fn runs_waiting_for(&self, ws: WorkspaceId, kind: &str, limit: usize) -> Result<Vec<RunRow>> {
         let mut list = Vec::new();
         let sql = "select id from run where ws=? and state<3 and state=2 and waiting=? order by id limit ?";
-        let query = sqlx::query(sql).bind(ws.0).bind(kind).bind(limit as i64);
-        for found in query.fetch_all(&self.readers).await.map_err(|e| crate::fault::meaning(&e))? {
-            list.extend(self.run(ws, Id(int(&found, 0)?)).await?);
+        for found in self.data.rows(sql, row![ws, kind.to_owned(), limit as i64]).await? {
+            list.extend(self.run(ws, found.id(0)?).await?);
         }
         Ok(list)
     }
@@ -56,7 +57,7 @@ impl Store {
             return Ok(Err(not_waiting(id, kind)));
         }
         let (actor, now) = (actor.to_owned(), self.clock.now());
-        self.alone(move |store, c| {
+        self.alone(ws, move |store, c| {
             Box::pin(async move { store.told(c, ws, id, kind, &waiting, (seq, part), now, (&actor, action)).await })
         })
         .await
@@ -75,9 +76,9 @@ impl Store {
         body.silenced = false;
         let sealed = conversation.sealer()?.seal_json(ws.0, "conversation.body", id.0, &body)?;
         let actor = actor.to_owned();
-        self.alone(move |store, c| {
+        self.alone(ws, move |store, c| {
             Box::pin(async move {
-                run(c, "update conversation set body=? where ws=? and id=?", row![sealed, ws, id]).await?;
+                c.run("update conversation set body=? where ws=? and id=?", row![sealed, ws, id]).await?;
                 store.audit_within(c, ws, &actor, "conversation.handback", &id.to_string()).await?;
                 Ok(Ok(()))
             })
@@ -89,7 +90,7 @@ impl Store {
     #[expect(clippy::too_many_arguments, reason = "one transaction, told whole")]
     async fn told(
         &self,
-        c: &mut SqliteConnection,
+        c: &mut Transaction<'_>,
         ws: WorkspaceId,
         id: Id,
         kind: &str,
@@ -99,11 +100,11 @@ impl Store {
         (actor, action): (&str, &str),
     ) -> Result<std::result::Result<(), Failure>> {
         let still = "select until from run where ws=? and id=? and state=2 and waiting=?";
-        if one(c, still, row![ws, id, waiting.to_owned()]).await?.is_none() {
+        if c.hold_one(still, row![ws, id, waiting.to_owned()]).await?.is_none() {
             return Ok(Err(not_waiting(id, kind)));
         }
-        run(c, "update run set until=?,waiting=? where ws=? and id=?", row![now, TOLD, ws, id]).await?;
-        run(c, "insert into journal(ws,run,seq,body) values (?,?,?,?)", row![ws, id, seq, part]).await?;
+        c.run("update run set until=?,waiting=? where ws=? and id=?", row![now, TOLD, ws, id]).await?;
+        c.run("insert into journal(ws,run,seq,body) values (?,?,?,?)", row![ws, id, seq, part]).await?;
         self.audit_within(c, ws, actor, action, &id.to_string()).await?;
         Ok(Ok(()))
     }

@@ -7,21 +7,22 @@ use pointsman_core::event::{Event, EventBody};
 use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_vault::{Aad, DataKey};
-use sqlx::Row as _;
 
 use crate::Store;
 use crate::conversation::ConversationRef;
+use crate::event::heard_at;
 use crate::everywhere::workspaces_in;
-use crate::fault::meaning;
 use crate::keys::{Sealer, unreadable};
+use crate::lease::lane;
 use crate::op::{EventRow, IntakeRows, Link, Op, domain};
 use crate::sheet::{Sheet, row};
-use crate::types::{EventState, Intake, Kept, KeptEvent, Parsed, Result, UnreadWebhook, WebhookState};
+use crate::types::{EventState, Intake, Kept, KeptEvent, Parsed, Result, StoreError, UnreadWebhook, WebhookState};
 
 /// Length of a span of dedupe hashes: the present one and two before it are looked at, so 8 to 12 days.
 pub(crate) const SPAN: i64 = 4 * 86_400_000;
 
 /// A webhook on its way in.
+#[derive(Clone, Copy)]
 struct Coming<'a> {
     ws: WorkspaceId,
     channel: Id,
@@ -86,9 +87,20 @@ impl Store {
         let webhook = row![ws, id, channel, failure.as_ref().map(|f| f.code.clone()), why, pack_owners(&owners), raw];
         if sheet == Sheet::WebhookRead {
             op.claims.push((domain::WEBHOOK, id.0));
+            op.lane = Some(lane(ws.0, 0));
         }
         op.intake = Some(IntakeRows { ws: ws.0, span: now.div_euclid(SPAN), sheet, webhook, fixed, events: rows });
-        let new = self.writer.commit(op).await?;
+        let new = match self.writer.commit(op).await {
+            // Another host erased somebody in it, which this one did not hear of yet. Whoever writes again is a stranger.
+            Err(StoreError::Erased) => {
+                for conversation in kept.iter().filter_map(|k| k.1.as_ref()) {
+                    self.forget_if_erased(conversation).await?;
+                }
+                let parsed = Parsed::Events(kept.into_iter().map(|k| k.2).collect());
+                return Box::pin(self.keep(coming, parsed)).await;
+            }
+            new => new?,
+        };
 
         let mut answer = Kept::default();
         let stored = new.is_empty() || new.contains(&true) || sheet == Sheet::WebhookRead;
@@ -120,14 +132,13 @@ impl Store {
         let ignored = matches!(event.body, EventBody::Ignored(_));
         let (state, rule) = if ignored { (EventState::Ended, Some("ignored")) } else { (EventState::New, None) };
         let conversation = to.map_or(0, |c| c.id.0);
-        let wrote = matches!(event.body, EventBody::Message(_) | EventBody::Interaction(_))
-            && event.sender.as_ref().is_none_or(|s| !s.automated);
-        let link = to.filter(|_| !ignored).map(|conversation| Link {
+        // What the house itself raised was not said: it stands in no timeline.
+        let silent = ignored || matches!(event.body, EventBody::Internal(_));
+        let link = to.filter(|_| !silent).map(|conversation| Link {
             conversation: conversation.clone(),
             id: id.0,
             at: c.at,
-            // A provider's clock that runs ahead must not hold the window open for ever; where it tells none, ours is right.
-            inbound: if wrote { Some(event.at).filter(|at| *at != 0).unwrap_or(c.at).min(c.at) } else { 0 },
+            inbound: heard_at(event, c.at),
         });
         Ok(EventRow {
             h: self.index.lookup_parts(c.ws.0, "dedupe", &[&c.channel.to_string(), &event.dedupe_key]),
@@ -161,10 +172,10 @@ impl Store {
 
     /// The raw body of a webhook, as long as all keys that seal it live.
     pub async fn raw(&self, ws: WorkspaceId, id: Id) -> Result<Option<Vec<u8>>> {
-        let query = sqlx::query("select owners,raw from webhook where ws=? and id=?").bind(ws.0).bind(id.0);
-        let Some(found) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
-        let Some(raw) = found.try_get::<Option<Vec<u8>>, _>(1).map_err(|e| meaning(&e))? else { return Ok(None) };
-        let owners = unpack_owners(&found.try_get::<Vec<u8>, _>(0).map_err(|e| meaning(&e))?);
+        let found = self.data.row("select owners,raw from webhook where ws=? and id=?", row![ws, id]).await?;
+        let Some(found) = found else { return Ok(None) };
+        let Some(raw) = found.get::<Option<Vec<u8>>>(1)? else { return Ok(None) };
+        let owners = unpack_owners(&found.get::<Vec<u8>>(0)?);
         self.open_raw(ws, id, &owners, &raw).await.map(Some)
     }
 
@@ -183,20 +194,17 @@ impl Store {
         }
     }
 
-    /// Webhooks that were kept without being parsed: of each workspace the oldest, at most `limit` of each, so that a flood in
+    /// Webhooks of the lanes held that were kept without being parsed: of each workspace the oldest, at most `limit` of each, so that a flood in
     /// one keeps no other waiting.
     pub async fn unread(&self, limit: usize) -> Result<Vec<UnreadWebhook>> {
-        let rest = "select k.ws,k.id,k.channel,k.raw from w cross join webhook k on k.ws=w.ws and k.state=1 and k.id in \
-                    (select id from webhook where ws=w.ws and state=1 order by id limit ?) order by k.id";
-        let sql = [&workspaces_in("webhook", "state=1"), rest].concat();
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit as i64);
+        let rest = "select k.ws,k.id,k.channel,k.raw from w cross join webhook k where k.ws=w.ws and k.state=1 and k.id in \
+                    (select id from webhook where ws=w.ws and state=1 order by id limit ?)";
+        let sql = [&workspaces_in("webhook", "state=1"), rest, &self.mine("k.ws,0"), " order by k.id"].concat();
         let mut list = Vec::new();
-        for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
-            let get = |n: usize| row.try_get::<i64, _>(n).map(Id).map_err(|e| meaning(&e));
-            let (workspace, id) = (get(0)?, get(1)?);
-            let sealed: Vec<u8> = row.try_get(3).map_err(|e| meaning(&e))?;
-            let raw = self.open_raw(workspace, id, &[], &sealed).await?;
-            list.push(UnreadWebhook { workspace, id, channel: get(2)?, at: id.made_at(), raw });
+        for row in self.data.rows(sql, row![limit as i64]).await? {
+            let (workspace, id) = (row.id(0)?, row.id(1)?);
+            let raw = self.open_raw(workspace, id, &[], &row.get::<Vec<u8>>(3)?).await?;
+            list.push(UnreadWebhook { workspace, id, channel: row.id(2)?, at: id.made_at(), raw });
         }
         Ok(list)
     }

@@ -7,13 +7,12 @@ use pointsman_core::event::{Event, EventBody};
 use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::RunState;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
+use crate::db::Record;
 use crate::decide::key_bytes;
-use crate::fault::meaning;
 use crate::park::ItemKind;
+use crate::sheet::row;
 use crate::types::{AuditRow, EventState, Item, KeptEvent, Result, RunFilter, RunRow, SendRow, StoreError, WebhookState};
 use crate::webhook::SPAN;
 
@@ -73,31 +72,29 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut found: Vec<(ItemKind, Id)> = Vec::new();
-        let query = sqlx::query("select id from send where ws=? and key=?").bind(ws.0).bind(key_bytes(asked));
-        if let Some(row) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
-            found.push((ItemKind::Send, Id(int(&row, 0)?)));
+        let sql = "select id from send where ws=? and key=?";
+        if let Some(row) = self.data.row(sql, row![ws, key_bytes(asked)]).await? {
+            found.push((ItemKind::Send, row.id(0)?));
         }
         for channel in self.channels(ws).await? {
-            let name = self.provider_name(ws, channel.id, asked).to_vec();
+            let name = self.provider_name(ws, channel.id, asked);
             // Those that wait for news stand in an index; the others are looked for only when it knows nothing.
             let indexed =
                 "select id from send where ws=? and provider_h=? and provider_h is not null and state in (3,4) and channel=?";
             let all = "select id from send where ws=? and provider_h=? and channel=?";
             for sql in [indexed, all] {
-                let query = sqlx::query(sql).bind(ws.0).bind(name.clone()).bind(channel.id.0);
-                if let Some(row) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? {
-                    found.push((ItemKind::Send, Id(int(&row, 0)?)));
+                if let Some(row) = self.data.row(sql, row![ws, name, channel.id]).await? {
+                    found.push((ItemKind::Send, row.id(0)?));
                     break;
                 }
             }
             // Channels make the key of a message from its id, mostly with their account before it.
             for key in [asked.to_owned(), format!("{}:{asked}", channel.account)] {
-                let h = self.index.lookup_parts(ws.0, "dedupe", &[&channel.id.to_string(), &key]).to_vec();
+                let h = self.index.lookup_parts(ws.0, "dedupe", &[&channel.id.to_string(), &key]);
                 let span = self.clock.now().div_euclid(SPAN);
                 let sql = "select event from dedupe where ws=? and span in (?,?,?) and h=?";
-                let query = sqlx::query(sql).bind(ws.0).bind(span).bind(span - 1).bind(span - 2).bind(h);
-                for row in query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))? {
-                    found.push((ItemKind::Event, Id(int(&row, 0)?)));
+                for row in self.data.rows(sql, row![ws, span, span - 1, span - 2, h]).await? {
+                    found.push((ItemKind::Event, row.id(0)?));
                 }
             }
         }
@@ -117,21 +114,20 @@ impl Store {
     /// A webhook without its bytes.
     pub async fn bare_webhook(&self, ws: WorkspaceId, id: Id) -> Result<Option<BareWebhook>> {
         let sql = "select channel,state,rule,open,why from webhook where ws=? and id=?";
-        let query = sqlx::query(sql).bind(ws.0).bind(id.0);
-        let Some(row) = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))? else { return Ok(None) };
-        let reason = match row.try_get::<Option<Vec<u8>>, _>(4).map_err(|e| meaning(&e))? {
+        let Some(row) = self.data.row(sql, row![ws, id]).await? else { return Ok(None) };
+        let reason = match row.get::<Option<Vec<u8>>>(4)? {
             Some(why) => self.webhook_reason(ws, id, &why).await.ok(),
             None => None,
         };
         use WebhookState::{Done, Ignored, Kept, Parked, Unread};
-        let state = int(&row, 1)?;
+        let state: i64 = row.get(1)?;
         let state = [Kept, Unread, Done, Ignored, Parked].into_iter().find(|s| *s as i64 == state);
         Ok(Some(BareWebhook {
             id,
-            channel: Id(int(&row, 0)?),
+            channel: row.id(0)?,
             state: state.ok_or_else(|| StoreError::Unreadable(format!("webhook {id} has an unknown state")))?,
-            rule: row.try_get(2).map_err(|e| meaning(&e))?,
-            open: int(&row, 3)?,
+            rule: row.get(2)?,
+            open: row.get(3)?,
             reason,
         }))
     }
@@ -139,9 +135,7 @@ impl Store {
     /// An event without its words.
     pub async fn bare_event(&self, ws: WorkspaceId, id: Id) -> Result<Option<BareEvent>> {
         let sql = "select id,webhook,channel,conversation,kind,state,rule from event where ws=? and id=?";
-        let query = sqlx::query(sql).bind(ws.0).bind(id.0);
-        let row = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?;
-        row.as_ref().map(read_event).transpose()
+        self.data.row(sql, row![ws, id]).await?.as_ref().map(read_event).transpose()
     }
 
     /// The events that a webhook held, in order.
@@ -150,8 +144,7 @@ impl Store {
         let near = webhook.0.saturating_add(NEAR << 22);
         // One that was kept unread and read much later has its events further on.
         for (from, to) in [(webhook.0, near), (near - 1, i64::MAX)] {
-            let query = sqlx::query(sql).bind(ws.0).bind(webhook.0).bind(from).bind(to);
-            let rows = query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
+            let rows = self.data.rows(sql, row![ws, webhook, from, to]).await?;
             if !rows.is_empty() {
                 return rows.iter().map(read_event).collect();
             }
@@ -166,23 +159,22 @@ impl Store {
 
     /// The run of a send, also of one whose words are gone.
     pub async fn run_of_send(&self, ws: WorkspaceId, send: Id) -> Result<Option<Id>> {
-        let query = sqlx::query("select run from send where ws=? and id=?").bind(ws.0).bind(send.0);
-        let row = query.fetch_optional(&self.readers).await.map_err(|e| meaning(&e))?;
-        row.map(|row| int(&row, 0).map(Id)).transpose()
+        let row = self.data.row("select run from send where ws=? and id=?", row![ws, send]).await?;
+        row.map(|row| row.id(0)).transpose()
     }
 
     /// Runs as [`Store::runs`], of the workflow of this name only, whichever version.
     pub async fn runs_of_workflow(&self, ws: WorkspaceId, name: &str, filter: RunFilter, limit: usize) -> Result<Vec<RunRow>> {
         let sql = "select id from run where ws=? and workflow in (select hash from workflow where ws=? and name=?) \
-                   and (? is null or state=?) and (? is null or conversation=?) and (? is null or id<?) order by id desc limit ?";
+                   and (cast(? as bigint) is null or state=?) and (cast(? as bigint) is null or conversation=?) \
+                   and (cast(? as bigint) is null or id<?) order by id desc limit ?";
         let state = filter.state.map(|s: RunState| s as i64);
         let (conversation, before) = (filter.conversation.map(|c| c.0), filter.before.map(|b| b.0));
-        let query = sqlx::query(sql).bind(ws.0).bind(ws.0).bind(name);
-        let query = query.bind(state).bind(state).bind(conversation).bind(conversation).bind(before).bind(before);
-        let rows = query.bind(limit as i64).fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
+        let values = row![ws, ws, name.to_owned(), state, state, conversation, conversation, before, before, limit as i64];
+        let rows = self.data.rows(sql, values).await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in &rows {
-            runs.extend(self.runs_where(" where ws=? and id=?", &[ws.0, int(row, 0)?], false).await?);
+            runs.extend(self.runs_where(" where ws=? and id=?", &[ws.0, row.get(0)?], false).await?);
         }
         Ok(runs)
     }
@@ -207,11 +199,10 @@ impl Store {
 
     /// What people did about a parked item: the audit's lines that name it, oldest first.
     pub async fn acts_on(&self, ws: WorkspaceId, id: Id) -> Result<Vec<AuditRow>> {
-        let mut lines = self.audit_lines(ws, usize::MAX >> 1).await?;
+        let mut lines = self.audit_after(ws, id).await?;
         let name = id.to_string();
         let named = |detail: &str| detail.split(':').next().unwrap_or_default().split(' ').any(|word| word == name);
-        lines.retain(|l| l.action.starts_with("park.") && l.id > id && named(&l.detail));
-        lines.reverse();
+        lines.retain(|l| l.action.starts_with("park.") && named(&l.detail));
         Ok(lines)
     }
 }
@@ -229,20 +220,16 @@ pub fn provider_id(event: &Event) -> Option<&str> {
     }
 }
 
-fn read_event(row: &SqliteRow) -> Result<BareEvent> {
-    let id = Id(int(row, 0)?);
-    let state = int(row, 5)?;
+fn read_event(row: &Record) -> Result<BareEvent> {
+    let id = row.id(0)?;
+    let state = row.get(5)?;
     Ok(BareEvent {
         id,
-        webhook: Id(int(row, 1)?),
-        channel: Id(int(row, 2)?),
-        conversation: Some(Id(int(row, 3)?)).filter(|c| c.0 != 0),
-        kind: row.try_get(4).map_err(|e| meaning(&e))?,
+        webhook: row.id(1)?,
+        channel: row.id(2)?,
+        conversation: Some(row.id(3)?).filter(|c| c.0 != 0),
+        kind: row.get(4)?,
         state: EventState::from_stored(state).ok_or_else(|| StoreError::Unreadable(format!("event {id} has state {state}")))?,
-        rule: row.try_get(6).map_err(|e| meaning(&e))?,
+        rule: row.get(6)?,
     })
-}
-
-fn int(row: &SqliteRow, n: usize) -> Result<i64> {
-    row.try_get(n).map_err(|e| meaning(&e))
 }

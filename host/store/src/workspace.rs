@@ -1,10 +1,7 @@
 //! Workspaces: the tenants.
 
-use pointsman_core::id::Id;
-use sqlx::Row as _;
-
 use crate::Store;
-use crate::fault::meaning;
+use crate::db::Record;
 use crate::op::Op;
 use crate::sheet::row;
 use crate::types::{Result, WorkspaceRow};
@@ -20,16 +17,10 @@ impl Store {
 
     /// All workspaces.
     pub async fn workspaces(&self) -> Result<Vec<WorkspaceRow>> {
-        let query = sqlx::query("select id,name,time_zone,language from workspace order by id");
-        let rows = query.fetch_all(&self.readers).await.map_err(|e| meaning(&e))?;
-        let read = |row: &sqlx::sqlite::SqliteRow| -> Result<WorkspaceRow, sqlx::Error> {
-            Ok(WorkspaceRow {
-                id: Id(row.try_get(0)?),
-                name: row.try_get(1)?,
-                time_zone: row.try_get(2)?,
-                language: row.try_get(3)?,
-            })
+        let rows = self.data.rows("select id,name,time_zone,language from workspace order by id", Vec::new()).await?;
+        let read = |row: &Record| -> Result<WorkspaceRow> {
+            Ok(WorkspaceRow { id: row.id(0)?, name: row.get(1)?, time_zone: row.get(2)?, language: row.get(3)? })
         };
-        rows.iter().map(|row| read(row).map_err(|e| meaning(&e))).collect()
+        rows.iter().map(read).collect()
     }
 }

@@ -2,24 +2,21 @@
 //! [`BATCH`] of them, and committed together; then each is answered. It never waits for a batch to fill: the number in
 //! flight makes the batches.
 //!
-//! A commit costs one hop to the connection's thread (two when it holds webhooks), because hops and not SQL are what is
-//! expensive: `begin`, all statements and `commit` are one text. A failed batch is rolled back and its operations are
-//! repeated one at a time, so that one bad operation cannot fail the others; when the disk refuses, all are answered with the
-//! error and the writer goes on.
+//! A failed batch is rolled back and its operations are repeated one at a time, so that one bad operation cannot fail the
+//! others; when the database refuses, all are answered with the error and the writer goes on. When the disk could not bring to
+//! itself what it had taken (a failed `fsync`), nothing may be assumed any more: the writer ends, and tells it
+//! ([`Writer::lost`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe, Connection, Row as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::batch::{Batch, add, arguments, gather, size_of, sizes};
-use crate::fault::{meaning, refuses_all};
+use crate::db::fault::Fault;
+use crate::db::{Committed, Pen};
 use crate::op::Op;
-use crate::sheet::{self, ALL, Arg, SHEETS};
 use crate::types::{Result, Stats, StoreError};
 
 /// Operations in one commit at most.
@@ -48,14 +45,16 @@ struct Counters {
     operations: AtomicU64,
     rows: AtomicU64,
     repeats: AtomicU64,
+    /// Woken when the writer ended because of the disk.
+    lost: Notify,
 }
 
 impl Writer {
-    /// Starts the writer on its connection. It ends when the door is closed or dropped.
-    pub(crate) fn start(connection: SqliteConnection) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the writer with its pen. It ends when the door is closed or dropped.
+    pub(crate) fn start(pen: Pen) -> (Self, tokio::task::JoinHandle<()>) {
         let (ops, inbox) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
-        let task = Task { connection, counters: counters.clone(), texts: HashMap::new() };
+        let task = Task { pen, counters: counters.clone() };
         (Self { ops: RwLock::new(Some(ops)), counters }, tokio::spawn(task.run(inbox)))
     }
 
@@ -72,6 +71,11 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Waits until the writer ends because the disk lost what it had taken. For one who waits.
+    pub(crate) async fn lost(&self) {
+        self.counters.lost.notified().await;
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let c = &self.counters;
@@ -86,10 +90,8 @@ impl Writer {
 }
 
 struct Task {
-    connection: SqliteConnection,
+    pen: Pen,
     counters: Arc<Counters>,
-    /// Texts by the sizes of their sheets (0: absent), made once.
-    texts: HashMap<([u8; SHEETS], bool, bool), Arc<str>>,
 }
 
 impl Task {
@@ -113,154 +115,66 @@ impl Task {
             }
             let rest = waiting.split_off(together(&waiting));
             let batch = std::mem::replace(&mut waiting, rest);
-            self.serve(batch).await;
+            if !self.serve(batch).await {
+                // Closed without a farewell: a last checkpoint would build on what was lost.
+                self.counters.lost.notify_one();
+                return;
+            }
         }
-        if let Err(e) = self.connection.close().await {
-            tracing::warn!(error = %e, "the writer's connection did not close cleanly");
-        }
+        self.pen.close().await;
     }
 
-    async fn serve(&mut self, batch: Vec<Asked>) {
+    /// Commits a batch and answers it. False: the disk lost something.
+    async fn serve(&mut self, batch: Vec<Asked>) -> bool {
         let (ops, answers): (Vec<Op>, Vec<_>) = batch.into_iter().map(|a| (a.op, a.answer)).unzip();
         match self.commit(&ops).await {
-            Ok(news) => {
-                for (answer, new) in answers.into_iter().zip(news) {
-                    let _ = answer.send(Ok(new));
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    let _ = answer.send(result);
                 }
             }
-            Err(error) if ops.len() == 1 || refuses_all(&error) => {
-                let error = meaning(&error);
-                tracing::error!(error = %error, operations = ops.len(), "a commit failed; nothing of it was kept");
+            Err(Fault::One(_)) if ops.len() > 1 => {
+                self.counters.repeats.fetch_add(1, Ordering::Relaxed);
+                for (op, answer) in ops.into_iter().zip(answers) {
+                    let (result, lost) = match self.commit(std::slice::from_ref(&op)).await {
+                        Ok(mut results) => (results.pop().unwrap_or(Err(StoreError::Closed)), false),
+                        Err(fault) => {
+                            let lost = matches!(fault, Fault::Unsynced(_));
+                            (Err(fault.meaning()), lost)
+                        }
+                    };
+                    let _ = answer.send(result);
+                    if lost {
+                        return false;
+                    }
+                }
+            }
+            Err(fault) => {
+                let lost = matches!(fault, Fault::Unsynced(_));
+                let error = fault.meaning();
+                let what = if lost {
+                    "fsync failed: the writer ends, for what the disk has kept is not known"
+                } else {
+                    "nothing of it was kept"
+                };
+                tracing::error!(error = %error, operations = ops.len(), what, "a commit failed");
                 for answer in answers {
                     let _ = answer.send(Err(error.clone()));
                 }
-            }
-            Err(_) => {
-                self.counters.repeats.fetch_add(1, Ordering::Relaxed);
-                for (op, answer) in ops.into_iter().zip(answers) {
-                    let result = self.commit(std::slice::from_ref(&op)).await;
-                    let result = result.map(|mut n| n.pop().unwrap_or_default());
-                    let _ = answer.send(result.map_err(|e| meaning(&e)));
-                }
+                return !lost;
             }
         }
+        true
     }
 
-    /// One transaction. On an error nothing of it remains, on disk or in memory.
-    async fn commit(&mut self, ops: &[Op]) -> Result<Vec<Vec<bool>>, sqlx::Error> {
-        let begun = ops.iter().any(|op| op.intake.as_ref().is_some_and(|i| !i.events.is_empty()));
-        let known = if begun { self.begin_and_ask(ops).await } else { Ok(HashSet::new()) };
-        let mut batch = match known {
-            Ok(known) => gather(ops, &known),
-            Err(error) => {
-                self.roll_back().await;
-                return Err(error);
-            }
-        };
-        if batch.rows == 0 && !begun {
-            return Ok(batch.new);
+    async fn commit(&mut self, ops: &[Op]) -> Result<Vec<Result<Vec<bool>>>, Fault> {
+        let Committed { answers, rows } = self.pen.commit(ops).await?;
+        if rows > 0 {
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+            self.counters.operations.fetch_add(ops.len() as u64, Ordering::Relaxed);
+            self.counters.rows.fetch_add(rows as u64, Ordering::Relaxed);
         }
-        match self.write(&batch, begun).await {
-            Ok(()) => {
-                self.counters.commits.fetch_add(1, Ordering::Relaxed);
-                self.counters.operations.fetch_add(ops.len() as u64, Ordering::Relaxed);
-                self.counters.rows.fetch_add(batch.rows as u64, Ordering::Relaxed);
-                ops.iter().flat_map(|op| &op.births).for_each(|b| b.set_done());
-                Ok(std::mem::take(&mut batch.new))
-            }
-            Err(error) => {
-                for (conversation, head) in batch.heads.iter().rev() {
-                    conversation.set_head(*head);
-                }
-                self.roll_back().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn roll_back(&mut self) {
-        // "no transaction is active" is the answer when SQLite has rolled back by itself.
-        let _ = sqlx::query("rollback").persistent(false).execute(&mut self.connection).await;
-    }
-
-    /// Begins, and asks which hashes are known: inside the transaction, so nobody can come between.
-    async fn begin_and_ask(&mut self, ops: &[Op]) -> Result<HashSet<(i64, [u8; 16])>, sqlx::Error> {
-        let intakes = ops.iter().filter_map(|op| op.intake.as_ref());
-        let hashes: Vec<(i64, i64, [u8; 16])> = intakes.flat_map(|i| i.events.iter().map(|e| (i.ws, i.span, e.h))).collect();
-        let mut known = HashSet::new();
-        let mut left = hashes.as_slice();
-        let mut first = true;
-        while !left.is_empty() {
-            let size = sheet::size_for(left.len());
-            let (now, later) = left.split_at(size.min(left.len()));
-            let mut args = SqliteArguments::default();
-            for (ws, span, h) in now {
-                add(&mut args, &Arg::Int(*ws))?;
-                add(&mut args, &Arg::Int(*span))?;
-                args.add(h.as_slice()).map_err(sqlx::Error::Encode)?;
-            }
-            (0..(size - now.len()) * 3).try_for_each(|_| add(&mut args, &Arg::Null))?;
-            left = later;
-            let text = known_text(size, std::mem::take(&mut first));
-            for found in sqlx::query_with(AssertSqlSafe(text), args).fetch_all(&mut self.connection).await? {
-                if let Ok(h) = found.try_get::<Vec<u8>, _>(1)?.try_into() {
-                    known.insert((found.try_get(0)?, h));
-                }
-            }
-        }
-        Ok(known)
-    }
-
-    async fn write(&mut self, batch: &Batch<'_>, begun: bool) -> Result<(), sqlx::Error> {
-        let largest = batch.sheets.iter().map(Vec::len).max().unwrap_or(0);
-        if largest <= 192 && batch.other.is_empty() {
-            // The usual case: one text from begin to commit, one hop.
-            let sizes = sizes(batch, 0);
-            let text = self.text(sizes, !begun, true);
-            let args = arguments(batch, sizes, 0)?;
-            sqlx::query_with(AssertSqlSafe(text), args).execute(&mut self.connection).await?;
-            return Ok(());
-        }
-        if !begun {
-            sqlx::query("begin immediate").persistent(false).execute(&mut self.connection).await?;
-        }
-        let mut from = 0;
-        while from < largest {
-            let sizes = sizes(batch, from);
-            let text = self.text(sizes, false, false);
-            let args = arguments(batch, sizes, from)?;
-            sqlx::query_with(AssertSqlSafe(text), args).execute(&mut self.connection).await?;
-            from += 192;
-        }
-        for (text, values) in &batch.other {
-            let mut args = SqliteArguments::default();
-            values.iter().try_for_each(|v| add(&mut args, v))?;
-            sqlx::query_with(*text, args).execute(&mut self.connection).await?;
-        }
-        sqlx::query("commit").persistent(false).execute(&mut self.connection).await?;
-        Ok(())
-    }
-
-    fn text(&mut self, sizes: [u8; SHEETS], begin: bool, commit: bool) -> Arc<str> {
-        let make = || {
-            let mut sql = String::new();
-            if begin {
-                sql.push_str("begin immediate;");
-            }
-            for (sheet, size) in ALL.into_iter().zip(sizes) {
-                if let Some(rows) = size_of(size) {
-                    sheet::statement(&mut sql, sheet, rows);
-                }
-            }
-            if commit {
-                sql.push_str("commit;");
-            }
-            Arc::from(sql)
-        };
-        if self.texts.len() > 4_096 {
-            self.texts.clear();
-        }
-        self.texts.entry((sizes, begin, commit)).or_insert_with(make).clone()
+        Ok(answers)
     }
 }
 
@@ -275,16 +189,4 @@ fn together(waiting: &[Asked]) -> usize {
         seen.extend(keys());
     }
     waiting.len()
-}
-
-/// Asks which (workspace, hash) stand in the present span or the two before.
-fn known_text(size: usize, begin: bool) -> String {
-    let mut sql = String::from(if begin { "begin immediate;" } else { "" });
-    sql.push_str("with v(ws,span,h) as (values ");
-    sheet::values(&mut sql, size, 3);
-    sql.push_str(
-        ") select v.ws,v.h from v where exists (select 1 from dedupe d where d.ws=v.ws and d.h=v.h \
-         and d.span in (v.span,v.span-1,v.span-2))",
-    );
-    sql
 }

@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Credential = 2,
     Data = 3,
     Check = 4,
+    Answer = 5,
 }
 
 /// A cipher with the id of its key. About 600 bytes; wiped when dropped.

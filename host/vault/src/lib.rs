@@ -10,9 +10,12 @@
 //! MasterKey  -HKDF-SHA256->  pointsman/v1/credentials  CredentialSealer (app), CredentialOpener (broker alone)
 //!                            pointsman/v1/content      ContentVault: wraps data keys   (store, engine)
 //!                            pointsman/v1/index        IndexKey: names for lookups     (store, engine)
+//!                            pointsman/v1/answers      AnswerKey: providers' answers until kept (broker alone)
 //!                            pointsman/v1/audit        reserved for the audit chain
 //! ContentVault  -wraps->     DataKey of a contact, a day, a channel: seals bodies; its death is the erasure
 //! ```
+//!
+//! Where the broker is a process of its own, it alone reads the master key; [`StoreKeys`] is what it hands to the engine's.
 //!
 //! Whoever can seal a credential cannot open one: they are two types. A [`DataKey`] has no way out but its wrapped form.
 //!
@@ -20,8 +23,8 @@
 //!
 //! ```text
 //! byte  0      version, 1
-//! byte  1      kind: 1 wrapped data key, 2 credential, 3 data, 4 check value
-//! bytes 2-5    key id, big-endian: of the master key for kinds 1, 2 and 4, of the data key for kind 3
+//! byte  1      kind: 1 wrapped data key, 2 credential, 3 data, 4 check value, 5 answer
+//! bytes 2-5    key id, big-endian: of the master key but for kind 3, there of the data key
 //! bytes 6-17   nonce, random
 //! bytes 18-    AES-256-GCM ciphertext, then its tag of 16 bytes
 //! ```
@@ -52,6 +55,7 @@
 //! # Ok::<(), pointsman_vault::VaultError>(())
 //! ```
 
+mod answer;
 mod content;
 mod credential;
 mod envelope;
@@ -59,15 +63,18 @@ mod error;
 mod index;
 mod master;
 mod nonce;
+mod store_keys;
 #[cfg(test)]
 mod tests;
 
+pub use answer::AnswerKey;
 pub use content::{Aad, ContentVault, DataKey, KeyKind, KeyName};
 pub use credential::{CredentialOpener, CredentialPlace, CredentialSealer, fresh_secret};
 pub use envelope::OVERHEAD;
 pub use error::VaultError;
 pub use index::IndexKey;
 pub use master::MasterKey;
+pub use store_keys::StoreKeys;
 // What signatures of this crate name, so that no other room has to agree on versions.
 pub use secrecy::{ExposeSecret, SecretString};
 pub use zeroize::Zeroizing;

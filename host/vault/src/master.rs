@@ -10,11 +10,13 @@ use zeroize::Zeroizing;
 
 use crate::credential::{self, CredentialOpener, CredentialSealer};
 use crate::envelope::Cipher;
-use crate::{ContentVault, IndexKey, VaultError};
+use crate::{AnswerKey, ContentVault, IndexKey, StoreKeys, VaultError};
 
 const PREFIX: &str = "pmk1_";
 const TEXT: usize = 52;
 const CHECKSUM: usize = 7;
+const CONTENT: &str = "pointsman/v1/content";
+const INDEX: &str = "pointsman/v1/index";
 
 /// 32 random bytes from which every other key comes. Wiped when dropped.
 pub struct MasterKey {
@@ -79,19 +81,31 @@ impl MasterKey {
     /// What seals messages, names, journals: for store and engine.
     #[must_use]
     pub fn content(&self) -> ContentVault {
-        ContentVault::new(self.cipher("pointsman/v1/content"))
+        ContentVault::new(self.cipher(CONTENT))
     }
 
     /// What turns a provider's id into a name for lookups: for store and engine.
     #[must_use]
     pub fn index(&self) -> IndexKey {
-        IndexKey::new(&self.subkey("pointsman/v1/index"))
+        IndexKey::new(&self.subkey(INDEX))
     }
 
     /// What seals credentials, and what opens them. The second goes to the broker and to nobody else.
     #[must_use]
     pub fn credential_vault(&self) -> (CredentialSealer, CredentialOpener) {
         credential::pair(self.cipher("pointsman/v1/credentials"))
+    }
+
+    /// What seals providers' answers until they are kept: for the broker.
+    #[must_use]
+    pub fn answers(&self) -> AnswerKey {
+        AnswerKey::new(self.cipher("pointsman/v1/answers"))
+    }
+
+    /// All that store and engine may hold, to be handed to another process.
+    #[must_use]
+    pub fn store_keys(&self) -> StoreKeys {
+        StoreKeys::new(self.subkey(CONTENT), self.subkey(INDEX), self.key_id())
     }
 
     fn cipher(&self, label: &str) -> Cipher {

@@ -177,6 +177,26 @@ fn a_credential_moved_or_pinned_anew_does_not_open() {
 }
 
 #[test]
+fn the_keys_that_are_handed_over_are_those_of_the_master_and_no_more() {
+    let master = MasterKey::generate().unwrap();
+    let bytes = master.store_keys().to_bytes();
+    let handed = StoreKeys::from_bytes(&bytes);
+    let (_, wrapped) = master.content().new_key(NAME).unwrap();
+    assert!(handed.content().unwrap(NAME, &wrapped).is_ok());
+    assert_eq!(handed.content().key_id(), master.key_id());
+    assert_eq!(handed.index().lookup(1, "identity", "x"), master.index().lookup(1, "identity", "x"));
+}
+
+#[test]
+fn an_answer_opens_in_its_slot_under_its_master_alone() {
+    let master = MasterKey::generate().unwrap();
+    let sealed = master.answers().seal(3, b"200").unwrap();
+    no_bit_may_flip(&sealed, |sealed| master.answers().open(3, sealed).is_ok());
+    assert_eq!(master.answers().open(4, &sealed).unwrap_err(), VaultError::Damaged);
+    assert_eq!(MasterKey::generate().unwrap().answers().open(3, &sealed).unwrap_err(), VaultError::WrongKey);
+}
+
+#[test]
 fn one_kind_of_envelope_never_passes_for_another() {
     let master = MasterKey::generate().unwrap();
     let (vault, (_, opener)) = (master.content(), master.credential_vault());
@@ -276,4 +296,5 @@ fn nothing_secret_is_printed() {
     let vault = master.content();
     let printed = format!("{master:?} {vault:?} {:?} {:?} {sealer:?} {opener:?}", vault.new_key(NAME).unwrap().0, master.index());
     assert_eq!(printed, "MasterKey(..) ContentVault(..) DataKey(..) IndexKey(..) CredentialSealer(..) CredentialOpener(..)");
+    assert_eq!(format!("{:?} {:?}", master.answers(), master.store_keys()), "AnswerKey(..) StoreKeys(..)");
 }

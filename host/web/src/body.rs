@@ -50,8 +50,9 @@ impl Budget {
     }
 }
 
-/// What one body took of the budget; given back when the body is read or given up.
-struct Share<'a>(&'a Budget, usize);
+/// What one body took of the budget; given back when this is dropped, which is when its request is answered.
+#[derive(Debug)]
+pub(crate) struct Share<'a>(&'a Budget, usize);
 
 impl Share<'_> {
     fn grow(&mut self, to: usize) -> bool {
@@ -73,8 +74,8 @@ impl Drop for Share<'_> {
     }
 }
 
-/// The whole body. What is announced as too large is not read at all; what turns out too large is read no further.
-pub(crate) async fn collect<B>(body: B, limit: usize, pace: Pace, budget: &Budget) -> Result<Bytes, Unread>
+/// The whole body, with its share of the budget. What is announced as too large is not read at all; what turns out too large is read no further.
+pub(crate) async fn collect<B>(body: B, limit: usize, pace: Pace, budget: &Budget) -> Result<(Bytes, Share<'_>), Unread>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -82,12 +83,12 @@ where
         return Err(Unread::TooLarge);
     }
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), Share(budget, 0)));
     }
     tokio::time::timeout(pace.whole, frames(body, limit, pace.silence, budget)).await.unwrap_or(Err(Unread::TooSlow))
 }
 
-async fn frames<B>(mut body: B, limit: usize, silence: Duration, budget: &Budget) -> Result<Bytes, Unread>
+async fn frames<B>(mut body: B, limit: usize, silence: Duration, budget: &Budget) -> Result<(Bytes, Share<'_>), Unread>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -118,7 +119,7 @@ where
             break;
         }
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok((if rest.is_empty() { first } else { rest.freeze() }, share))
 }
 
 #[cfg(test)]
@@ -137,19 +138,23 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_joined_in_order_up_to_the_limit() {
         let budget = Budget::new(0);
-        let body = collect(pieces(3, 4), 12, Pace::USUAL, &budget).await.unwrap();
+        let (body, _share) = collect(pieces(3, 4), 12, Pace::USUAL, &budget).await.unwrap();
         assert_eq!(&body[..], [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
-        assert_eq!(collect(pieces(3, 4), 11, Pace::USUAL, &budget).await, Err(Unread::TooLarge));
+        assert_eq!(collect(pieces(3, 4), 11, Pace::USUAL, &budget).await.unwrap_err(), Unread::TooLarge);
     }
 
     #[tokio::test]
     async fn large_bodies_share_a_budget_and_give_it_back() {
         let budget = Budget::new(100_000);
         let large = || pieces(10, 16_384);
-        assert_eq!(collect(large(), 1 << 20, Pace::USUAL, &budget).await.unwrap().len(), 163_840);
+        let read = collect(large(), 1 << 20, Pace::USUAL, &budget).await.unwrap();
+        assert_eq!(read.0.len(), 163_840);
+        assert_eq!(collect(large(), 1 << 20, Pace::USUAL, &budget).await.unwrap_err(), Unread::Busy, "not answered yet");
+        drop(read);
         assert!(budget.take(10_000));
-        assert_eq!(collect(large(), 1 << 20, Pace::USUAL, &budget).await, Err(Unread::Busy));
-        assert_eq!(collect(pieces(4, 16_384), 1 << 20, Pace::USUAL, &budget).await.unwrap().len(), SMALL);
+        assert_eq!(collect(large(), 1 << 20, Pace::USUAL, &budget).await.unwrap_err(), Unread::Busy);
+        let small = collect(pieces(4, 16_384), 1 << 20, Pace::USUAL, &budget).await.unwrap();
+        assert_eq!(small.0.len(), SMALL, "and a small one costs nothing");
         assert!(budget.take(90_000), "what was refused has given its share back");
     }
 }

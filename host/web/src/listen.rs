@@ -40,7 +40,7 @@ pub(crate) struct Patience {
 impl Patience {
     /// For a port with `connections` at once.
     pub(crate) const fn with(connections: u32) -> Self {
-        Self { connections, head: Duration::from_secs(5), drain: Duration::from_secs(10) }
+        Self { connections, head: Duration::from_secs(5), drain: Duration::from_secs(4) }
     }
 }
 

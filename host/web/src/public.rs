@@ -80,8 +80,8 @@ impl Desk {
                 return no;
             }
         };
-        let body = match body::collect(body, self.house.body_limit(channel), self.pace, &self.budget).await {
-            Ok(body) => body,
+        let (body, _share) = match body::collect(body, self.house.body_limit(channel), self.pace, &self.budget).await {
+            Ok(read) => read,
             Err(why) => return unread(why),
         };
         let incoming = Incoming {

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::checks::plugins_manifest;
 use crate::closing::{Closing, Runner};
 use crate::house::{self, EVERYTHING, cargo, cargo_has, tell};
-use crate::{pages, plugins};
+use crate::{pages, plugins, postgres};
 
 /// Runs all tests, or those whose names contain one of `filter`.
 pub fn run(filter: &[String]) -> Result<ExitCode> {
@@ -21,6 +21,7 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
         tell("it does not build: see above");
         return Ok(ExitCode::FAILURE);
     }
+    postgres::ready()?;
     let swept = house::target()?.join("tmp/swept.log");
     let _ = std::fs::remove_file(&swept);
     let main = if cargo_has("nextest") { Runner::Nextest } else { Runner::CargoTest };
@@ -38,6 +39,7 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
     let mut command = cargo();
     runner(&mut command, main).args(named(filter));
     all.push(watch("the house", main, &mut command)?);
+    all.push(on_postgres(filter)?);
     let paged = filter.is_empty() || filter.iter().any(|part| part.starts_with("pages"));
     if paged && pages::browser() {
         all.push(in_browser(main)?);
@@ -89,6 +91,18 @@ fn binaries() -> Result<bool> {
     let mut command = cargo();
     command.args(EVERYTHING).stdin(Stdio::null());
     Ok(command.status().context("cannot run cargo")?.success())
+}
+
+/// The tests of the whole once more, with their sites on Postgres. In one process, which starts one server for all of them. Left
+/// out: what says the same there (the rules of the house), and pages whose commands name a file as the database.
+fn on_postgres(filter: &[String]) -> Result<Part> {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--test", "it", "--"]).args(filter);
+    for part in ["doors::", "pages::", "tidy::"] {
+        command.args(["--skip", part]);
+    }
+    command.env("POINTSMAN_TEST_STORE", "postgres");
+    watch("the house, on Postgres", Runner::CargoTest, &mut command)
 }
 
 /// The tests that need a browser: they are marked as ignored, as are measurements, which stay left out.

@@ -11,6 +11,7 @@ use crate::config::Config;
 
 mod approval;
 mod books;
+mod broker;
 mod channel;
 mod check;
 mod conversation;
@@ -19,10 +20,12 @@ mod init;
 mod park;
 mod plugin;
 mod publish;
+mod rollback;
 mod run;
 mod serve;
 mod table;
 mod why;
+mod workflow;
 
 /// A self-hosted automation runtime for business messaging.
 #[derive(Debug, Parser)]
@@ -44,12 +47,19 @@ enum Verb {
     Init(init::Args),
     /// Runs the host.
     Serve(serve::Args),
+    /// The process of a running host that opens secrets and makes requests. `serve` starts it.
+    #[command(hide = true)]
+    Broker(broker::Args),
     /// Runs a host, an emulated provider and a page to play with, in a folder that it names.
     Demo(demo::Args),
     /// Checks workflow folders; tells mistakes with file, line and column.
     Check(check::Args),
     /// Stores workflow versions and makes them the active ones.
     Publish(publish::Args),
+    /// Makes the version before the active one again, or another that is kept.
+    Rollback(rollback::Args),
+    /// The versions of workflows.
+    Workflow(workflow::Args),
     /// Connected accounts.
     Channel(channel::Args),
     /// What waits for a person's approval.
@@ -99,9 +109,12 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Init(args) => init::run(&context, &args),
         Verb::Serve(args) => serve::run(&context, &args),
+        Verb::Broker(args) => broker::run(&context, &args),
         Verb::Demo(args) => demo::run(&context, &args),
         Verb::Check(args) => check::run(&context, &args),
         Verb::Publish(args) => publish::run(&context, &args),
+        Verb::Rollback(args) => rollback::run(&context, &args),
+        Verb::Workflow(args) => workflow::run(&context, &args),
         Verb::Channel(args) => channel::run(&context, args),
         Verb::Approval(args) => approval::run(&context, &args),
         Verb::Conversation(args) => conversation::run(&context, &args),

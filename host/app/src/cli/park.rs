@@ -198,7 +198,7 @@ fn shown(story: &Story, kind: ItemKind, id: Id) -> Option<Shown> {
         ItemKind::Event => {
             let event = story.event.as_ref().filter(|e| e.state == EventState::Parked)?;
             shown.code = event.rule.clone().unwrap_or_default();
-            let failed = story.runs.iter().find(|run| run.row.state == pointsman_core::journal::RunState::Failed);
+            let failed = story.runs.iter().find(|run| run.failed());
             if let Some(run) = failed {
                 shown.workflow = Some(run.name().to_owned());
                 shown.reason.clone_from(&run.row.reason);
@@ -207,7 +207,7 @@ fn shown(story: &Story, kind: ItemKind, id: Id) -> Option<Shown> {
         }
         ItemKind::Run => {
             let run = story.runs.iter().find(|r| r.row.id == id)?;
-            if run.row.state != pointsman_core::journal::RunState::Failed {
+            if !run.failed() {
                 return None;
             }
             shown.code = run.row.reason.as_ref().map(|r| r.code.clone()).unwrap_or_default();

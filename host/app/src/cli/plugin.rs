@@ -30,6 +30,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod versions;
 
 /// Example: `pointsman plugin try whatsapp parse --account 1122334455667 --body body.json`
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,21 @@ pub struct Args {
 enum Verb {
     /// Lists the plugins that ship with the host, and what each may do.
     List,
+    /// Lists the versions of step plugins that are kept for the runs that are pinned to them.
+    Versions,
+    /// Takes a version back: nothing runs it any more, and runs that come to it are parked.
+    Yank {
+        /// PLUGIN@DIGEST, as `plugin versions` shows them.
+        version: String,
+        /// Why; it stands in the audit.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lets a version run again that was taken back.
+    Unyank {
+        /// PLUGIN@DIGEST.
+        version: String,
+    },
     /// Drives one plugin from here, without a host folder or a database.
     Try(Box<Trial>),
 }
@@ -116,6 +132,9 @@ impl What {
 pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     match &args.verb {
         Verb::List => list::run(context),
+        Verb::Versions => versions::list(context),
+        Verb::Yank { version, reason } => versions::yank(context, version, Some(reason)),
+        Verb::Unyank { version } => versions::yank(context, version, None),
         Verb::Try(trial) => match begun(trial) {
             Ok((rig, given)) if trial.jsonl => stream(trial, &rig, &given),
             Ok((rig, given)) => Ok(told(context, trial.what.answer(&rig, &given))),

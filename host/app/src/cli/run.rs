@@ -1,4 +1,4 @@
-//! `pointsman run`: runs and their steps, from the journal.
+//! `pointsman run`: runs and their steps, from the journal; and what a person does about one of them.
 
 use std::process::ExitCode;
 
@@ -15,10 +15,14 @@ use serde_json::Value;
 use super::Context;
 use super::table::table;
 use crate::versions::{Version, Versions};
+use crate::why;
 use crate::why::telling::effect;
 use crate::wiring::FIRST_WORKSPACE;
 use crate::words::moment;
 use crate::{house, wiring};
+
+mod again;
+mod start;
 
 /// Characters of an input or output that are shown on a line.
 const SHOWN: usize = 400;
@@ -47,6 +51,17 @@ enum Verb {
         #[arg(long)]
         workflow: Option<String>,
     },
+    /// Starts a workflow whose `on` has `manual`.
+    Start {
+        /// The workflow.
+        workflow: String,
+        /// In this conversation; absent: outside of any.
+        #[arg(long)]
+        conversation: Option<Id>,
+        /// What it is given, as `event.data`.
+        #[arg(long, value_name = "JSON")]
+        with: Option<String>,
+    },
     /// Ends a run that waits.
     Cancel {
         /// Its id.
@@ -54,6 +69,19 @@ enum Verb {
         /// Why: for the journal.
         #[arg(long)]
         reason: String,
+    },
+    /// Has a run go on now: one that waits as though its time had come, one that failed at the step at which it failed.
+    Resume {
+        /// Its id.
+        id: Id,
+    },
+    /// Has a failed run go on at the step at which it failed.
+    Retry {
+        /// Its id.
+        id: Id,
+        /// From here on with this version of a plugin: PLUGIN@DIGEST, or PLUGIN for the one that this host brings.
+        #[arg(long, value_name = "PLUGIN@DIGEST")]
+        with: Vec<String>,
     },
     /// Shows one run.
     Show {
@@ -80,10 +108,20 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
             }
             Verb::Show { id, steps } => show(context, &store, *id, *steps).await,
             Verb::Cancel { id, reason } => cancel(context, &store, *id, reason).await,
+            Verb::Start { workflow, conversation, with } => {
+                let started = start::start(context, &store, workflow, *conversation, with.as_deref()).await;
+                return closed(&store, started).await;
+            }
+            Verb::Resume { id } => return closed(&store, again::resume(context, &store, *id).await).await,
+            Verb::Retry { id, with } => return closed(&store, again::retry(context, &store, *id, with).await).await,
         };
-        store.close().await?;
-        done.map(|()| ExitCode::SUCCESS)
+        closed(&store, done.map(|()| ExitCode::SUCCESS)).await
     })
+}
+
+async fn closed<T>(store: &Store, done: Result<T>) -> Result<T> {
+    store.close().await?;
+    done
 }
 
 async fn cancel(context: &Context, store: &Store, id: Id, reason: &str) -> Result<()> {
@@ -160,6 +198,7 @@ fn screen(run: &RunRow, version: Option<&Version>, inputs: Option<&Vec<Option<Va
     lines.push(format!("  began     {}", moment(run.id.made_at())));
     lines.push(format!("  event     {}", run.event));
     lines.extend(run.conversation.as_ref().map(|c| format!("  talk      {}", c.id)));
+    lines.extend(why::caller(run).map(|caller| format!("  called by {} at {}", caller.run, caller.place)));
     lines.extend(run.waiting.as_ref().map(|_| format!("  stands    {}", stands(run))));
     lines.extend(run.reason.as_ref().map(|r| format!("  reason    {r}")));
     let Some(inputs) = inputs else { return lines.join("\n") };
@@ -183,6 +222,15 @@ fn screen(run: &RunRow, version: Option<&Version>, inputs: Option<&Vec<Option<Va
             }
             Entry::CallDone { path, name, at, .. } => lines.push(format!("  call      {path}: {name} at {}", moment(*at))),
             Entry::Waiting { path, kind, until, .. } => {
+                if let Some(called) = why::called(entry) {
+                    lines.push(format!(
+                        "  calls     {path}: `{}` ({}) as run {}",
+                        called.name,
+                        short(&called.workflow),
+                        called.run
+                    ));
+                    continue;
+                }
                 let until = until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
                 lines.push(format!("  waits     {path} for {kind}{until}"));
             }
@@ -195,6 +243,11 @@ fn screen(run: &RunRow, version: Option<&Version>, inputs: Option<&Vec<Option<Va
             Entry::Each { path, items, .. } => lines.push(format!("  each      {path}: {} items", items.len())),
             Entry::Told { wake, .. } => lines.push(format!("  told      {}", wake.word())),
             Entry::Resumed { path, by, at } => lines.push(format!("  goes on   {path} by {by} at {}", moment(*at))),
+            Entry::Gathered { event: Some(event), at } => lines.push(format!("  gathers   event {event} at {}", moment(*at))),
+            Entry::Gathered { event: None, at } => lines.push(format!("  begins    {}, for all that was said", moment(*at))),
+            Entry::Replaced { plugin, digest, by } => {
+                lines.push(format!("  replaced  {plugin} by {by}: {} from here on", short(digest)))
+            }
             Entry::Cancelled { by, reason } => lines.push(format!("  cancelled by {by}: {reason}")),
             Entry::Finished { result, .. } => lines.push(format!("  finished  {}", cut(result))),
             Entry::Started { plugins, at, .. } => {

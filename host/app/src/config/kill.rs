@@ -1,11 +1,12 @@
 //! For tests alone (feature `kill-points`): `POINTSMAN_KILL_AT=<point>[:<n>]` ends the process, without a farewell, when it
 //! passes the point for the n-th time. The signal is SIGKILL, sent from outside by `kill`: no destructor runs, no file is
-//! flushed.
+//! flushed. `POINTSMAN_SETTLE_AFTER=<ms>` shortens the time for which a send whose answer never came waits for news.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pointsman_engine::points::Points;
+use pointsman_manifest::Manifest;
 
 /// The points, with a listener when the variable is set.
 #[expect(clippy::disallowed_methods, reason = "a variable for tests, in builds for tests alone")]
@@ -26,4 +27,14 @@ pub fn kill_points() -> Points {
             }
         }
     }))
+}
+
+/// The manifest, with the time to settle that the variable says.
+#[expect(clippy::disallowed_methods, reason = "a variable for tests, in builds for tests alone")]
+#[must_use]
+pub fn hastened(mut manifest: Manifest) -> Manifest {
+    if let Some(settle_after) = std::env::var("POINTSMAN_SETTLE_AFTER").ok().and_then(|ms| ms.parse().ok()) {
+        manifest.retry.settle_after = settle_after;
+    }
+    manifest
 }

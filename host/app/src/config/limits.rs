@@ -10,4 +10,8 @@ pub struct Limits {
     pub lanes: usize,
     /// Sends under way at once.
     pub sends: usize,
+    /// Bytes of webhooks under way at once; more are answered 503.
+    pub webhook_bytes: usize,
+    /// Replies that a conversation gets in a minute; 0: as many as there are.
+    pub replies_a_minute: usize,
 }

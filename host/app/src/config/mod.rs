@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+mod broker;
 mod egress;
 mod http;
 mod keys;
@@ -19,11 +20,12 @@ mod sandbox;
 mod store;
 mod telemetry;
 
+pub use broker::Broker;
 pub use egress::Egress;
 pub use http::Http;
 pub use keys::Keys;
 #[cfg(feature = "kill-points")]
-pub use kill::kill_points;
+pub use kill::{hastened, kill_points};
 pub use limits::Limits;
 pub use sandbox::Sandbox;
 pub use store::Store;
@@ -45,6 +47,8 @@ pub struct Config {
     pub store: Store,
     /// Where the keys lie.
     pub keys: Keys,
+    /// Who makes requests.
+    pub broker: Broker,
     /// Where requests may go.
     pub egress: Egress,
     /// What the host may use.

@@ -7,7 +7,7 @@ use pointsman_store::{AuditRow, KeptEvent, SendRow};
 use serde_json::{Value, json};
 
 use super::verdict::{Verdict, failed_step, meaning};
-use super::{RunTold, Story, text_of};
+use super::{RunTold, Story, called, text_of};
 use crate::versions::word;
 use crate::words::{moment, told};
 
@@ -64,6 +64,7 @@ fn run(story: &Story, run: &RunTold, reveal: bool) -> Value {
     json!({
         "id": row.id, "workflow": run.name(), "version": row.workflow, "began": row.id.made_at(), "state": row.state,
         "waiting": row.waiting, "until": row.until, "reason": row.reason.as_ref().map(|r| told(r, &story.said(), reveal)),
+        "called_by": run.caller().map(|caller| caller.run),
         "steps": row.entries.iter().filter_map(|entry| step(story, run, entry, reveal)).collect::<Vec<_>>(),
     })
 }
@@ -83,9 +84,13 @@ fn step(story: &Story, run: &RunTold, entry: &Entry, reveal: bool) -> Option<Val
             "path": path, "verb": verb(path), "state": "failed", "attempt": attempt, "ended": ended, "usage": usage,
             "error": told(error, &story.said(), reveal),
         }),
-        Entry::Waiting { path, kind, until, .. } => json!({ "path": path, "state": "waits", "for": kind, "until": until }),
+        Entry::Waiting { path, kind, until, .. } => {
+            json!({ "path": path, "state": "waits", "for": kind, "until": until, "run": called(entry).map(|called| called.run) })
+        }
         Entry::Told { wake, .. } => json!({ "state": "told", "what": wake.word() }),
         Entry::Resumed { path, by, at } => json!({ "path": path, "state": "goes_on", "by": by, "at": at }),
+        Entry::Gathered { event, at } => json!({ "state": "gathered", "event": event, "at": at }),
+        Entry::Replaced { plugin, digest, by } => json!({ "state": "replaced", "plugin": plugin, "digest": digest, "by": by }),
         Entry::Cancelled { by, reason } => json!({ "state": "cancelled", "by": by, "reason": reason }),
         Entry::Leg { path, attempt, effects, .. } if !effects.is_empty() => {
             let kinds: Vec<&str> = effects.iter().map(|d| effect(&d.effect)).collect();
@@ -197,7 +202,8 @@ fn told_run(story: &Story, run: &RunTold, reveal: bool, lines: &mut Vec<String>)
         (path, Some(_)) if !path.is_empty() => format!(" (last failed step `{path}`)"),
         _ => String::new(),
     };
-    lines.push(format!("run        {} of `{}`: {state}{at}", run.row.id, run.name()));
+    let by = run.caller().map_or_else(String::new, |caller| format!(", called by run {} at {}", caller.run, caller.place));
+    lines.push(format!("run        {} of `{}`{by}: {state}{at}", run.row.id, run.name()));
     for entry in &run.row.entries {
         let verb = |path: &str| run.workflow().and_then(|w| w.verb_at(path)).unwrap_or("?").to_owned();
         match entry {
@@ -214,10 +220,15 @@ fn told_run(story: &Story, run: &RunTold, reveal: bool, lines: &mut Vec<String>)
                     told(error, &story.said(), reveal)
                 ));
             }
-            Entry::Waiting { path, until, .. } => {
-                lines.push(format!("  waits    {path} until {}", until.map_or_else(|| "?".to_owned(), moment)));
-            }
+            Entry::Waiting { path, until, .. } => match called(entry) {
+                Some(called) => lines.push(format!("  calls    {path}: `{}` as run {}", called.name, called.run)),
+                None => lines.push(format!("  waits    {path} until {}", until.map_or_else(|| "?".to_owned(), moment))),
+            },
             Entry::Resumed { path, by, .. } => lines.push(format!("  goes on  {path}, by {by}")),
+            Entry::Gathered { event: Some(event), .. } => lines.push(format!("  gathers  event {event}")),
+            Entry::Replaced { plugin, digest, by } => {
+                lines.push(format!("  replaced {plugin}, by {by}: {} from here on", digest.get(..12).unwrap_or(digest)));
+            }
             Entry::Cancelled { by, reason } => lines.push(format!("  ended    by {by}: {reason}")),
             _ => {}
         }

@@ -3,7 +3,7 @@
 use pointsman_core::failure::Failure;
 use pointsman_core::journal::{Entry, RunState};
 use pointsman_core::outbox::SendState;
-use pointsman_core::wait::{APPROVE, ASK, RETRY, SLEEP, WAIT};
+use pointsman_core::wait::{APPROVE, ASK, CALL, RETRY, SLEEP, WAIT};
 use pointsman_store::{BareEvent, DROPPED, EventState, ItemKind, RETRIED, SendRow, WebhookState};
 use serde::Serialize;
 
@@ -148,6 +148,10 @@ fn of_event(story: &Story, event: &BareEvent, reveal: bool) -> Verdict {
         }
         EventState::Parked => {
             let because = match rule {
+                "reply_pace" => {
+                    "its conversation got as many replies in a minute as [limits] replies_a_minute allows: it may be a machine"
+                        .to_owned()
+                }
                 "channel_disconnected" => "the channel was not connected or was switched off when its turn came".to_owned(),
                 _ => format!("its event is parked by the rule `{rule}`"),
             };
@@ -184,6 +188,14 @@ pub fn meaning(rule: &str) -> (Standing, &'static str) {
         "handed_off" => {
             (NotAnswered, "people have this conversation: `pointsman conversation handback` gives it back to the workflows")
         }
+        "loop_guard" => (NothingToAnswer, "the loop guard: workflows of this house started each other ten times in a row"),
+        "schedule_missed" => {
+            (NothingToAnswer, "no host ran at this moment of the schedule, and afterwards it was too late (`catch_up`)")
+        }
+        rule if rule.starts_with("gathered/") => (
+            NothingToAnswer,
+            "it is part of a burst, which one run answers: the rule names that run, `pointsman run show` tells of it",
+        ),
         "receipt" => (NothingToAnswer, "it is news about a message of ours, and was taken over"),
         "foreign_receipt" => (NothingToAnswer, "it is news about a message that this host did not send, or keeps no more"),
         "ignored" => (NothingToAnswer, "the channel's plugin found nothing in it that anybody could use"),
@@ -226,7 +238,7 @@ fn no_workflow(story: &Story, kind: &str) -> Verdict {
 /// What the runs came to: a failure first, then what they sent, then why they sent nothing.
 fn of_runs(story: &Story, reveal: bool) -> Verdict {
     let send = |state: &dyn Fn(&SendRow) -> bool| story.sends.iter().find(|s| state(s));
-    if let Some(run) = story.runs.iter().find(|run| run.row.state == RunState::Failed) {
+    if let Some(run) = story.runs.iter().find(|run| run.failed()) {
         let (path, error) = failed_step(run);
         let what = run.workflow().and_then(|w| w.verb_at(&path)).map_or_else(String::new, |verb| format!(" ({verb})"));
         let place = if path.is_empty() { String::new() } else { format!(" at step `{path}`{what}") };
@@ -240,7 +252,12 @@ fn of_runs(story: &Story, reveal: bool) -> Verdict {
     if let Some(bad) = open.iter().find_map(|state| send(&|s| s.state == *state)) {
         return of_send(story, bad, reveal);
     }
-    if let Some(run) = story.runs.iter().find(|run| run.row.state == RunState::Waiting) {
+    // What a called workflow waits for says more than that it is waited for.
+    let waits = |call: bool| {
+        let waits = |run: &&RunTold| run.row.state == RunState::Waiting && (run.row.waiting.as_deref() == Some(CALL)) == call;
+        story.runs.iter().find(waits)
+    };
+    if let Some(run) = waits(false).or_else(|| waits(true)) {
         return waiting(story, run, reveal);
     }
     if let Some(sent) = story.sends.first() {
@@ -281,6 +298,7 @@ fn waiting(story: &Story, run: &RunTold, reveal: bool) -> Verdict {
                 APPROVE => ("waits for a person's approval", "`pointsman approval list`, then approve or reject it"),
                 SLEEP => ("sleeps", "nothing: it goes on by itself"),
                 WAIT => ("waits for its time or for an event", "nothing: it goes on by itself"),
+                CALL => ("waits for the end of a workflow that it called", "nothing: it goes on by itself"),
                 "turn" => ("wants to ask while another run's question stands", "nothing: it asks when that one has its answer"),
                 "told" => ("was told something by a person, and goes on in a moment", serving()),
                 _ => ("waits", serving()),

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use pointsman_core::failure::Failure;
 use pointsman_core::ports::{HttpRequest, HttpResponse};
-use pointsman_manifest::CredentialSlot;
 use pointsman_vault::{CredentialOpener, SecretString};
 
+use serde::{Deserialize, Serialize};
+
+use crate::ask::Plain;
 use crate::{EgressConfig, StoredCredential, grants};
 
 mod address;
@@ -30,15 +32,15 @@ const MAX_CREDENTIALS: usize = 4;
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why there is no answer, told apart by what the provider may have seen.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EgressError {
     /// Policy, a limit, or a request or credential that cannot be used. Nothing left the house, and trying again without
     /// a change gives the same.
     #[error("{0}")]
-    Refused(Failure),
+    Refused(#[serde(with = "Plain")] Failure),
     /// No connection came up, so the request certainly did not leave. Trying again is harmless and may help.
     #[error("{0}")]
-    NotSent(Failure),
+    NotSent(#[serde(with = "Plain")] Failure),
     /// The request left, or may have left in part, and there is no usable answer: whether the provider acted is unknown.
     #[error("{0}")]
     Lost(String),
@@ -72,14 +74,13 @@ impl Egress {
         opener: &CredentialOpener,
         request: &HttpRequest,
         credentials: &[StoredCredential],
-        slots: &[CredentialSlot],
     ) -> Result<HttpResponse, EgressError> {
         let Destination { url, private } = Destination::check(&request.url, &self.allow)?;
         let client = match (&self.internal, private) {
             (Some(internal), true) => internal,
             _ => &self.public,
         };
-        let (ready, scrubber) = prepare(opener, request, url, credentials, slots)?;
+        let (ready, scrubber) = prepare(opener, request, url, credentials)?;
         let asked = request.timeout.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1)));
         let timeout = asked.unwrap_or(self.timeout).min(MAX_TIMEOUT);
         client::exchange(client, request.method, ready, timeout, scrubber).await
@@ -91,10 +92,9 @@ impl Egress {
         opener: &CredentialOpener,
         request: &HttpRequest,
         credentials: &[StoredCredential],
-        slots: &[CredentialSlot],
     ) -> Result<(), Failure> {
         let Destination { url, .. } = Destination::check(&request.url, &self.allow)?;
-        prepare(opener, request, url, credentials, slots).map(drop)
+        prepare(opener, request, url, credentials).map(drop)
     }
 }
 
@@ -104,7 +104,6 @@ fn prepare(
     request: &HttpRequest,
     url: url::Url,
     credentials: &[StoredCredential],
-    slots: &[CredentialSlot],
 ) -> Result<(Ready, Scrubber), Failure> {
     grants::one_owner(credentials)?;
     if request.keep_body {
@@ -118,7 +117,6 @@ fn prepare(
     }
     let mut picked = Vec::with_capacity(request.credentials.len());
     for used in &request.credentials {
-        grants::placement(&used.slot, &used.place, slots)?;
         picked.push(grants::pick(&used.slot, credentials, &url)?);
     }
     let secrets = picked.into_iter().map(|credential| credential.open(opener)).collect::<Result<Vec<SecretString>, Failure>>()?;

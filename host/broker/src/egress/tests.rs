@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use pointsman_core::failure::Class;
 use pointsman_core::ports::{Body, CredentialUse, Method, Placement};
-use pointsman_manifest::PlacementKind;
+use pointsman_manifest::{CredentialSlot, PlacementKind};
 use pointsman_vault::{CredentialPlace, CredentialSealer, MasterKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -112,7 +112,7 @@ struct House {
 fn house(allow: &[String]) -> House {
     let (sealer, opener) = MasterKey::generate().unwrap().credential_vault();
     let config = EgressConfig { allow_private: allow.to_vec(), timeout_ms: 2_000, ..EgressConfig::default() };
-    House { broker: Broker::new(opener, config).unwrap(), sealer }
+    House { broker: Broker::new(opener, &config).unwrap(), sealer }
 }
 
 impl House {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use pointsman_manifest::VerifyScheme;
+
 use super::*;
 
 const WHATSAPP: &str = include_str!("../../testdata/whatsapp-vectors.json");
@@ -26,6 +28,17 @@ fn header_scheme() -> VerifyScheme {
         secret: "webhook_secret".to_owned(),
         encoding: None,
     }
+}
+
+/// As the broker asks.
+fn signed<H: HeaderLookup + ?Sized>(scheme: &VerifyScheme, secret: Option<&SecretString>, headers: &H, body: &[u8]) -> bool {
+    let encoding = scheme.encoding.unwrap_or_default();
+    super::signed(Form { scheme: scheme.scheme, encoding, prefix: &scheme.prefix }, secret, headers.only(&scheme.header), body)
+}
+
+fn handshake(kind: HandshakeKind, token: &SecretString, query: &[(String, String)]) -> Option<(u16, String)> {
+    let (given, challenge) = question(kind, query)?;
+    Some(if is_secret(token, given) { (200, challenge.to_owned()) } else { (403, String::new()) })
 }
 
 fn secret(text: &str) -> SecretString {

@@ -24,7 +24,7 @@ pub fn to_v1(event: &Event, channel: &str, account: &str) -> Value {
     out.set("account_id", account);
     out.set("conversation_key", event.thread.as_ref().map(|thread| format!("{channel}:{account}:{thread}")));
     out.set("timestamp", Some(event.at).filter(|at| *at != 0).and_then(timestamp));
-    out.set("direction", if kind.starts_with("echo") || kind == "status" { "outbound" } else { "inbound" });
+    out.set("direction", direction(event, kind));
     out.set("trigger", event.trigger);
     out.set("dedupe_key", event.dedupe_key.as_str());
     sender(&mut out, event);
@@ -34,6 +34,15 @@ pub fn to_v1(event: &Event, channel: &str, account: &str) -> Value {
     }
     out.if_absent("attachments", json!([]));
     Value::Object(out.0)
+}
+
+/// Which way the fact went.
+fn direction(event: &Event, kind: &str) -> &'static str {
+    match &event.body {
+        EventBody::Internal(_) => "internal",
+        _ if kind.starts_with("echo") || kind == "status" => "outbound",
+        _ => "inbound",
+    }
 }
 
 /// RFC 3339 in UTC, cut to milliseconds; absent for moments that no calendar has.
@@ -144,6 +153,11 @@ fn body(out: &mut Flat, body: &EventBody) {
         EventBody::Other(o) => {
             out.set_some("id", o.id.as_deref());
             out.set_some("text", o.text.as_deref());
+        }
+        EventBody::Internal(i) => {
+            out.set("name", i.name.as_str());
+            out.set("data", i.data.clone());
+            out.set("hops", i.hops);
         }
         EventBody::Ignored(reason) => out.set("reason", reason.as_str()),
     }

@@ -91,3 +91,31 @@ fn each_workflow_says_why_it_does_not_run() {
     assert_eq!(told(&message()), [Some(Channel), Some(Kind), None, Some(PassedOver)]);
     assert_eq!(told(&event(EventBody::Echo(Message::text("hi")))), [Some(Nothing); 4]);
 }
+
+#[test]
+fn a_keyword_comes_beside_messages_and_takes_what_a_run_waits_for() {
+    let heads = ["name: a\non: message", "name: b\non: { keyword: stop }", "name: c\non: [message, { keyword: stop }]"];
+    let stop = event(EventBody::Message(Message::text("Stop!")));
+    check(&heads, &stop, "a b c||");
+    check(&heads, &message(), "a c||");
+    let workflows = workflows(&heads);
+    let interrupts =
+        |event: &Event| workflows.iter().map(|w| manner(&workflows, w, event, "whatsapp").interrupts).collect::<Vec<_>>();
+    assert_eq!(interrupts(&stop), [false, true, true], "of two triggers that fit, the one that interrupts counts");
+    assert_eq!(interrupts(&message()), [false, false, false]);
+}
+
+#[test]
+fn a_schedule_a_webhook_and_a_person_name_the_workflow_that_they_mean() {
+    use crate::event::Internal;
+    let internal = |cause, name: &str| {
+        let data = serde_json::json!({});
+        event(EventBody::Internal(Internal { cause, name: name.into(), data, marked: false, hops: 1 }))
+    };
+    let heads =
+        ["name: a\non: [manual, webhook, { schedule: '0 9 * * *' }, { event: a }]", "name: b\non: [manual, { event: a }]"];
+    check(&heads, &internal(Cause::Manual, "b"), "b||");
+    check(&heads, &internal(Cause::Webhook, "b"), "||no_workflow");
+    check(&heads, &internal(Cause::Schedule, "a"), "a||");
+    check(&heads, &internal(Cause::Custom, "a"), "a b||");
+}

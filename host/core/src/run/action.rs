@@ -8,7 +8,7 @@ use crate::clock::{Instant, Millis};
 use crate::effect::Effect;
 use crate::failure::Failure;
 use crate::id::Id;
-use crate::journal::Read;
+use crate::journal::{Caller, Read};
 use crate::ports::{Answered, Outcome, Usage};
 
 /// What a run begins with. All but its own id is journaled.
@@ -24,6 +24,8 @@ pub struct Started {
     pub seed: u64,
     /// Plugin id and digest, for every id in [`crate::workflow::Workflow::plugins`].
     pub plugins: Vec<(String, String)>,
+    /// The run that called it, and with what.
+    pub caller: Option<Box<Caller>>,
 }
 
 /// What the host must do next for the run.
@@ -31,6 +33,8 @@ pub struct Started {
 pub enum Action {
     /// Run this step in the sandbox, then call [`super::Machine::step_ended`].
     Call(Call),
+    /// Begin this workflow as a run of its own, then call [`super::Machine::began`].
+    Begin(super::Begin),
     /// This leg is over. Asking again gives the same answer.
     Finished(RunEnd),
 }

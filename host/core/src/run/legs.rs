@@ -10,6 +10,7 @@ use super::{Action, Call, Machine, Ran, State, Work, call_path, diverged, seed_o
 use crate::clock::Instant;
 use crate::effect::{Decided, Effect};
 use crate::failure::Failure;
+use crate::id::Id;
 use crate::journal::{CallMade, Entry, Read};
 use crate::mark::Marked;
 use crate::ports::{Answered, Expressions};
@@ -36,6 +37,8 @@ pub(super) struct Legs {
     pub reads: Vec<Read>,
     /// Effects of a native step that were decided.
     pub said: u32,
+    /// Runs that a native step began.
+    pub children: Vec<Id>,
 }
 
 /// A wish that nobody has looked at yet.
@@ -79,6 +82,7 @@ impl Machine {
                 taken: Vec::new(),
                 reads: Vec::new(),
                 said: 0,
+                children: Vec::new(),
             })
         })
     }
@@ -110,7 +114,8 @@ impl Machine {
         }
         let Some(wish) = wishes::read(&wished.name, wished.arguments) else {
             let sentence = format!(
-                "`{}` is nothing that a step can wait for in this version; use ask, sleep, wait, approve or step",
+                "`{}` is nothing that a step can wait for in this version; use ask, sleep, wait, approve, step or \
+                 call_workflow",
                 wished.name
             );
             return self.failed(program, at, Failure::bug("script.wait_not_supported", sentence), None);
@@ -172,11 +177,22 @@ impl Machine {
                         let path = Arc::clone(path);
                         self.state = State::Asked(Box::new(Asked { site: at, path, call, plugin, digest, input }));
                     }
-                    Err(error) => self.answer(path, call, Err(error), false, Ran::default(), Vec::new()),
+                    Err(error) => self.refused(path, call, error),
                 }
             }
-            Err(error) => self.answer(path, call, Err(error), false, Ran::default(), Vec::new()),
+            Ok(Wish::Call { workflow, with }) => {
+                // What a script makes is always marked.
+                if let Err(error) = self.call_workflow(at, path, workflow, Marked::outside(with), Some(call.clone())) {
+                    self.refused(path, call, error);
+                }
+            }
+            Err(error) => self.refused(path, call, error),
         }
+    }
+
+    /// A call that is not so much as begun.
+    pub(super) fn refused(&mut self, path: &Arc<str>, call: CallMade, error: Failure) {
+        self.answer(path, call, Err(error), false, Ran::default(), Vec::new());
     }
 
     /// The version of a plugin to which the run is pinned.
@@ -189,6 +205,12 @@ impl Machine {
             );
             Failure::bug("plugin.not_pinned", sentence)
         })
+    }
+
+    /// From here on another version of a plugin.
+    pub(super) fn replaced(&mut self, plugin: &str, digest: &str) {
+        self.plugins.retain(|(id, _)| id != plugin);
+        self.plugins.push((plugin.to_owned(), digest.to_owned()));
     }
 
     /// The call of a step that a script called.
@@ -266,7 +288,7 @@ impl Machine {
             }
             Err(error) => {
                 let again = |site: &Site| site.retry.next(&error, self.attempt, ended.now, ended.random).is_some();
-                if program.sites.get(asked.site).is_some_and(again) {
+                if super::UNCAUGHT.contains(&&*error.code) || program.sites.get(asked.site).is_some_and(again) {
                     return self.failed(program, asked.site, error, Some((ended.now, ended.random, ended.usage)));
                 }
                 self.answer(&asked.path, asked.call, Err(error), true, ran, Vec::new());

@@ -10,6 +10,7 @@
 //! ```
 
 mod action;
+mod calls;
 mod each;
 mod legs;
 mod look;
@@ -26,18 +27,20 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Instant;
 use crate::effect::{Decided, Effect};
-use crate::failure::Failure;
-use crate::journal::Entry;
+use crate::failure::{Class, Failure};
+use crate::journal::{Caller, Entry};
 use crate::mark::Marked;
 use crate::ports::{Expressions, Names, Outcome, Usage};
 use crate::workflow::Workflow;
 use crate::workflow::program::{Handler, Op, Program, Script, Site, Verb};
+use calls::Beginning;
 use each::Loop;
 use legs::{Asked, Legs, Wished, decided};
 use waits::{Waiting, call_path};
 
-pub use crate::wait::{APPROVE, ASK, Filter, RETRY, SLEEP, WAIT, Wait, Wake};
+pub use crate::wait::{APPROVE, ASK, CALL, Called, Filter, RETRY, SLEEP, WAIT, Wait, Wake};
 pub use action::{Action, Call, Ended, RunEnd, Started, Work};
+pub use calls::{Begin, DEPTH};
 pub use look::inputs;
 pub(crate) use wishes::moment;
 
@@ -47,6 +50,7 @@ pub struct Machine {
     workflow: Arc<Workflow>,
     names: Names,
     plugins: Vec<(String, String)>,
+    caller: Option<Box<Caller>>,
     /// The frozen `now`.
     at: Instant,
     seed: u64,
@@ -76,6 +80,8 @@ enum State {
     },
     /// The sandbox has a step that a script called.
     Asked(Box<Asked>),
+    /// The host has a workflow to begin.
+    Beginning(Box<Beginning>),
     /// A step suspended: [`Machine::next`] looks at what it wished.
     Wished(Box<Wished>),
     Waiting(Box<Waiting>),
@@ -102,19 +108,29 @@ impl Machine {
             event: started.event,
             at: started.at,
             seed: started.seed,
+            caller: started.caller.clone(),
         };
-        let mut machine = Self::prepare(workflow, started.plugins, started.at, started.seed, base);
+        let mut machine = Self::prepare(workflow, started, base);
         machine.entries.push(entry);
         machine
     }
 
-    fn prepare(workflow: Arc<Workflow>, plugins: Vec<(String, String)>, at: Instant, seed: u64, mut base: Names) -> Self {
+    fn prepare(workflow: Arc<Workflow>, started: Started, mut base: Names) -> Self {
+        let Started { plugins, at, seed, caller, .. } = started;
         for outside in ["event", "contact"] {
             if let Some(value) = base.get_mut(outside) {
                 value.marked = true;
             }
         }
-        base.insert("vars".to_owned(), Marked::own(workflow.vars.clone()));
+        let vars = match &caller {
+            // The host has asked before whether the workflow accepts what it is given.
+            Some(caller) => match calls::given(&workflow, &caller.with.value) {
+                Ok(vars) => Marked { value: Value::Object(vars), marked: caller.with.marked },
+                Err(_) => Marked::own(workflow.vars.clone()),
+            },
+            None => Marked::own(workflow.vars.clone()),
+        };
+        base.insert("vars".to_owned(), vars);
         for id in &workflow.kept {
             base.insert(id.to_string(), Marked::own(Value::Null));
         }
@@ -122,6 +138,7 @@ impl Machine {
             workflow,
             names: base,
             plugins,
+            caller,
             at,
             seed,
             pc: 0,
@@ -149,6 +166,7 @@ impl Machine {
             match &self.state {
                 State::Ready | State::Called { .. } => {}
                 State::Asked(asked) => return self.asked_call(program, asked),
+                State::Beginning(beginning) => return Self::begin_action(beginning),
                 State::Wished(_) => {}
                 State::Waiting(waiting) => {
                     let (path, kind) = (Arc::clone(&waiting.path), Arc::clone(&waiting.kind));
@@ -186,9 +204,13 @@ impl Machine {
                         continue;
                     };
                     let called = match verb {
+                        _ if verb.talks() && self.homeless() => Err(no_conversation(verb.word())),
                         Verb::Use { .. } | Verb::Script(_) => self.work(site, expressions).map(Some),
                         Verb::Ask(_) | Verb::Wait(_) | Verb::Approve(_) => {
                             self.native_wait(program, at, verb, expressions).map(|()| None)
+                        }
+                        Verb::Call { workflow, with } => {
+                            self.call_of(at, site, workflow, with.as_ref(), expressions).map(|()| None)
                         }
                         _ => native::apply(verb, site.kept, expressions, &self.names).map(|applied| {
                             let effects = self.decide(&self.path(site), applied.effects);
@@ -209,6 +231,17 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Whether it runs outside of any conversation.
+    fn homeless(&self) -> bool {
+        self.names.get("conversation").is_some_and(|known| known.value.is_null())
+    }
+
+    /// The burst that it waited for is over: it begins now. See [`Entry::Gathered`].
+    pub fn gathered(&mut self, at: Instant) {
+        self.freeze(at);
+        self.entries.push(Entry::Gathered { event: None, at });
     }
 
     /// A script is given the names that its text mentions. What it gives is always marked: it may read the conversation.
@@ -345,8 +378,7 @@ impl Machine {
         self.state = State::Ready;
         let path = self.path(site);
         let to = match site.handler {
-            // What was taken of this step and what it does now are not the same: nobody could go on from there.
-            _ if error.code == DIVERGED => None,
+            _ if UNCAUGHT.contains(&&*error.code) => None,
             Handler::Fail => None,
             Handler::GoOn(label) => Some(label),
             Handler::Steps(label) => {
@@ -431,6 +463,24 @@ pub fn effects(entries: &[Entry]) -> impl Iterator<Item = &Decided> {
 
 /// The code of a run that does not do what its journal says.
 const DIVERGED: &str = "replay.diverged";
+/// The code of a run whose version of a plugin was taken back.
+pub const YANKED: &str = "plugin.yanked";
+/// The code of a run whose version of a plugin is not there, or cannot be used any more.
+pub const GONE: &str = "plugin.gone";
+
+/// What no `on_error` and no script catches, for a person must decide: what was taken of a step and what it does now are not
+/// the same, or the code to which the run is pinned may not run.
+const UNCAUGHT: [&str; 3] = [DIVERGED, YANKED, GONE];
+
+/// Why something that is about a conversation cannot be done where there is none.
+#[must_use]
+pub fn no_conversation(what: &str) -> Failure {
+    Failure::new(
+        Class::Permanent,
+        "run.no_conversation",
+        format!("`{what}` needs a conversation, and this run has none: test `conversation != ()` before it"),
+    )
+}
 
 fn diverged(what: &str) -> Failure {
     Failure::bug(DIVERGED, what)

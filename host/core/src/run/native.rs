@@ -15,6 +15,9 @@ use crate::workflow::template::{Pattern, to_text};
 /// Bytes of a tag or an attribute's name.
 const WORD: usize = 128;
 
+/// Bytes of what an event carries, as JSON.
+const DATA: usize = 64 << 10;
+
 /// What a native verb gave.
 pub(super) struct Applied {
     pub output: Value,
@@ -65,20 +68,39 @@ pub(super) fn apply(verb: &Verb, kept: bool, e: &dyn Expressions, names: &Names)
                 effects.push((Effect::Set { name: name.clone(), value: value.value }, value.marked));
             }
         }
-        Verb::Stop(Some(reason)) => {
-            let reason = text(reason, e, names)?;
-            output = Marked { value: Value::String(reason.value), marked: reason.marked };
-        }
+        Verb::Stop(Some(reason)) => output = reason.eval(e, names)?,
         Verb::Stop(None) => {}
         Verb::Handoff(form) => {
             let note = handoff_note(form, e, names)?;
             effects.push((Effect::Handoff { to: form.to.clone(), note: note.value }, note.marked));
         }
-        Verb::Use { .. } | Verb::Script(_) | Verb::Ask(_) | Verb::Wait(_) | Verb::Approve(_) | Verb::Each(_) => {
+        Verb::Emit { name, data } => {
+            let name = trusted(name, "the name of an event", e, names)?;
+            let data = data.as_ref().map_or_else(|| Ok(Marked::own(json!({}))), |data| data.eval(e, names))?;
+            effects.push((event(name, data.value)?, data.marked));
+        }
+        Verb::Use { .. }
+        | Verb::Script(_)
+        | Verb::Ask(_)
+        | Verb::Wait(_)
+        | Verb::Approve(_)
+        | Verb::Each(_)
+        | Verb::Call { .. } => {
             return Err(Failure::bug("run.not_native", "this step is not worked out at once; this is a defect of the host"));
         }
     }
     Ok(Applied { output: output.value, marked: output.marked, effects })
+}
+
+/// An event of the workspace's own.
+fn event(name: String, data: Value) -> Result<Effect, Failure> {
+    if name.trim().is_empty() || name.len() > WORD {
+        return Err(Failure::bug("emit.name", format!("the name of an event must come out as 1 to {WORD} bytes")));
+    }
+    if data.to_string().len() > DATA {
+        return Err(Failure::limit("event_data", format!("an event carries at most {DATA} bytes; keep the rest with `set`")));
+    }
+    Ok(Effect::Emit { name, data })
 }
 
 /// What people are told who take a conversation over.

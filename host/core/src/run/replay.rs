@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use super::{APPROVE, ASK, Machine, RETRY, SLEEP, State, WAIT, Waiting, diverged};
+use super::{APPROVE, ASK, CALL, Machine, RETRY, SLEEP, Started, State, WAIT, Waiting, diverged};
 use crate::clock::Instant;
 use crate::failure::Failure;
+use crate::id::Id;
 use crate::journal::Entry;
 use crate::mark::Marked;
 use crate::ports::{Answered, Names};
 use crate::run::RunEnd;
+use crate::wait::Want;
 use crate::workflow::Workflow;
 use crate::workflow::program::{Op, Program, Site, Verb};
 
@@ -18,7 +20,7 @@ impl Machine {
     /// `replay.diverged`.
     pub fn replay(workflow: Arc<Workflow>, entries: &[Entry], base: Names) -> Result<Self, Failure> {
         let mut rest = entries.iter().peekable();
-        let Some(Entry::Started { workflow: hash, plugins, at, seed, .. }) = rest.next() else {
+        let Some(Entry::Started { workflow: hash, plugins, event, at, seed, caller }) = rest.next() else {
             return Err(diverged("the journal does not begin with `started`"));
         };
         if **hash != **workflow.content_hash() {
@@ -26,7 +28,10 @@ impl Machine {
                 "the journal belongs to another version of the workflow; runs go on with the version they began with",
             ));
         }
-        let mut machine = Self::prepare(Arc::clone(&workflow), plugins.clone(), *at, *seed, base);
+        let (plugins, caller) = (plugins.clone(), caller.clone());
+        // Its own id is nothing that it works with.
+        let started = Started { run: Id(0), event: *event, at: *at, seed: *seed, plugins, caller };
+        let mut machine = Self::prepare(Arc::clone(&workflow), started, base);
         let program = &workflow.program;
         while let Some(entry) = rest.next() {
             machine.replay_entry(program, entry, rest.peek().copied())?;
@@ -80,10 +85,13 @@ impl Machine {
                 self.begin_each(program, at, items.clone(), *marked);
             }
             Entry::Waiting { path, kind, key, until, want, call } => {
-                if ![RETRY, ASK, SLEEP, WAIT, APPROVE].contains(&kind.as_str()) {
+                if ![RETRY, ASK, SLEEP, WAIT, APPROVE, CALL].contains(&kind.as_str()) {
                     return Err(diverged(&format!("this version knows no wait of kind {kind}: upgrade the host")));
                 }
                 let (site, _) = self.at_step(program, path, false)?;
+                if let Some(Want::Run(called)) = want.as_deref() {
+                    self.note_child(&path.as_str().into(), call.as_ref(), called);
+                }
                 self.state = State::Waiting(Box::new(Waiting {
                     site,
                     path: path.as_str().into(),
@@ -98,6 +106,8 @@ impl Machine {
             Entry::Resumed { path, at, .. } => self.replay_resumed(program, path, *at)?,
             // What came of it stands behind `resumed`.
             Entry::Told { .. } => {}
+            Entry::Gathered { at, .. } => self.freeze(*at),
+            Entry::Replaced { plugin, digest, .. } => self.replaced(plugin, digest),
             Entry::Cancelled { .. } => self.state = State::Ended(RunEnd::Cancelled),
             Entry::Finished { result, marked } => {
                 self.state = State::Ended(RunEnd::Done { result: result.clone(), marked: *marked });

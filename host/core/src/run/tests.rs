@@ -1,6 +1,8 @@
 //! Runs on paper: which calls, entries and effects a workflow gives, and that a journal brings a run back.
 
+mod calls;
 mod each;
+mod pins;
 mod random;
 mod retry;
 mod scripts;
@@ -17,7 +19,7 @@ use crate::workflow::double::{Double, steps};
 
 fn started() -> Started {
     let plugins = vec![("pointsman/keyword".into(), "d1".into()), ("acme/mood".into(), "d2".into())];
-    Started { run: Id(1), event: Id(2), at: 1_000, seed: 7, plugins }
+    Started { run: Id(1), event: Id(2), at: 1_000, seed: 7, plugins, caller: None }
 }
 
 fn base() -> Names {
@@ -46,6 +48,7 @@ fn drive(machine: &mut Machine, answer: &dyn Fn(&Call) -> Ended) -> RunEnd {
     for _ in 0..100 {
         match machine.next(&Double::default()) {
             Action::Call(call) => machine.step_ended(answer(&call)),
+            Action::Begin(begin) => panic!("nobody should begin {}", begin.workflow),
             Action::Finished(RunEnd::Waiting { until, .. }) => assert!(machine.resume(Wake::Timeout, until.unwrap())),
             Action::Finished(end) => return end,
         }
@@ -185,7 +188,7 @@ fn a_script_gets_the_names_it_mentions_and_is_marked() {
     let Work::Script { input, hash, .. } = &call.work else { panic!() };
     assert_eq!(input, &json!({"a": {"b": 2}, "vars": {}, "size": 3}));
     assert!(call.marked && hash.len() == 64);
-    let wish = Outcome::Suspended { name: "call".into(), arguments: json!([]), fingerprint: String::new(), consumed: 0 };
+    let wish = Outcome::Suspended { name: "fetch".into(), arguments: json!([]), fingerprint: String::new(), consumed: 0 };
     machine.step_ended(Ended { result: Ok(wish), ..ended(Ok(Value::Null), vec![]) });
     let Action::Finished(RunEnd::Failed { error, .. }) = machine.next(&e) else { panic!() };
     assert_eq!(error.code, "script.wait_not_supported");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::legs::decided;
 use super::wishes::length_of;
 use super::{Machine, Ran, State, moment, native};
 use crate::clock::Instant;
@@ -231,6 +232,7 @@ impl Machine {
             message: None,
             to: None,
             marked: false,
+            called: None,
         };
         match waiting.want.as_deref() {
             Some(Want::Answer(question)) => {
@@ -242,6 +244,7 @@ impl Machine {
                 (wait.message, wait.marked) = (Some(approval.message.clone()), approval.marked);
                 wait.to.clone_from(&approval.to);
             }
+            Some(Want::Run(called)) => wait.called = Some(called.clone()),
             None => {}
         }
         Some(wait)
@@ -253,6 +256,8 @@ impl Machine {
             Wake::Timeout => "timeout".to_owned(),
             Wake::Answer { id, .. } => id.clone(),
             Wake::Approved { by, .. } => by.clone(),
+            Wake::Ended { run, .. } => run.to_string(),
+            Wake::Hurried { by } => return self.woken(&by.clone(), Wake::Timeout, at),
             Wake::Cancelled { by, reason } => {
                 let waits = matches!(self.state, State::Waiting(_));
                 if waits {
@@ -283,7 +288,12 @@ impl Machine {
         match woken {
             Woken::No => self.attempt = self.attempt.saturating_add(1),
             Woken::Over { output, marked, send } => match waiting.call {
-                Some(call) => self.answer(&waiting.path, call, Ok(output), marked, Ran::default(), Vec::new()),
+                Some(call) => {
+                    // A draft that was approved.
+                    let place = call_path(&waiting.path, call.n);
+                    let effects = decided(&place, 0, send.map(|message| (Effect::Reply(message), true)).into_iter().collect());
+                    self.answer(&waiting.path, call, Ok(output), marked, Ran::default(), effects);
+                }
                 None => {
                     let marked_send = match waiting.want.as_deref() {
                         Some(Want::Approval(approval)) => approval.marked,

@@ -1,12 +1,19 @@
 //! What a script or a plugin asks for when it suspends: its arguments read, strictly, for they come out of the sandbox.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::clock::{Instant, Millis};
 use crate::event::{Choice, Message};
 use crate::failure::{Class, Failure};
+use crate::trigger::{Only, Trigger, TriggerKind};
 use crate::wait::{Approval, DAY, Expect, Filter, LONGEST, Question};
-use crate::workflow::{Trigger, TriggerKind, duration, good_assignee};
+use crate::workflow::{duration, good_assignee};
+
+/// Why a script cannot make a request.
+const NO_HTTP: &str = "a script needs the grant http = [{ host = \"api.example.com\", methods = [\"GET\"], why = \"...\" }] for this, \
+                       and this host gives it to no script; catch the error, or go on without the request";
 
 /// A wish that was understood.
 #[derive(Debug)]
@@ -31,6 +38,10 @@ pub(super) enum Wish {
         plugin: String,
         input: Value,
     },
+    Call {
+        workflow: Arc<str>,
+        with: Value,
+    },
 }
 
 /// Reads a wish: a list of arguments. `None`: there is no such wish in this version. An error is for the script to catch.
@@ -44,8 +55,11 @@ pub(super) fn read(name: &str, arguments: Value) -> Option<Result<Wish, Failure>
         "ask" => ask(first, second),
         "sleep" => length(name, &first).map(Wish::Sleep),
         "wait" => wait(first),
-        "approve" => approve(first, second),
+        "approve" => approve(name, first, second, false),
+        "draft" => approve(name, first, second, true),
         "step" => step(first, second),
+        "call" => call(first, second),
+        "http" => Err(Failure::new(Class::Denied, "denied.http", NO_HTTP)),
         _ => return None,
     })
 }
@@ -172,37 +186,46 @@ fn wait(first: Value) -> Result<Wish, Failure> {
     }
 }
 
-/// A word, a list of them, or a map of words to `#{channels: [...]}`.
+/// A word, a list of them, or a map of words to `#{channels: [...], words: [...], name: [...]}`.
 fn filter(value: &Value) -> Result<Filter, Failure> {
-    let unknown = || wrong("`wait`: `for` is message, interaction, reaction, comment, review or order");
-    let kind = |word: &str| TriggerKind::by_word(word).ok_or_else(unknown);
+    let unknown =
+        || wrong("`wait`: `for` is message, keyword, interaction, reaction, comment, review, order, tag-added or event");
+    let trigger = |word: &str| TriggerKind::by_word(word).filter(|kind| kind.awaited()).map(Trigger::on).ok_or_else(unknown);
+    let texts = |value: Option<&Value>| -> Vec<String> {
+        let all = value.map(|v| v.as_array().map_or(std::slice::from_ref(v), Vec::as_slice)).unwrap_or_default();
+        all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
     let any = match value {
-        Value::String(word) => vec![Trigger { kind: kind(word)?, channels: Vec::new() }],
+        Value::String(word) => vec![trigger(word)?],
         Value::Array(list) => {
-            let words = list.iter().map(|v| v.as_str().ok_or_else(unknown).and_then(kind));
-            words.map(|kind| Ok(Trigger { kind: kind?, channels: Vec::new() })).collect::<Result<_, Failure>>()?
+            list.iter().map(|v| v.as_str().ok_or_else(unknown).and_then(trigger)).collect::<Result<_, Failure>>()?
         }
         Value::Object(map) => map
             .iter()
             .map(|(word, options)| {
-                let channels = options.get("channels").and_then(Value::as_array).into_iter().flatten();
-                let channels = channels.filter_map(Value::as_str).map(str::to_owned).collect();
-                Ok(Trigger { kind: kind(word)?, channels })
+                let mut one = trigger(word)?;
+                one.channels = texts(options.get("channels"));
+                one.words = texts(options.get("words"));
+                if let Some(names) = options.get(if one.kind == TriggerKind::TagAdded { "tag" } else { "name" }) {
+                    one.only = Only::Names(texts(Some(names)));
+                }
+                Ok(one)
             })
             .collect::<Result<_, Failure>>()?,
         _ => return Err(unknown()),
     };
-    if any.is_empty() { Err(unknown()) } else { Ok(Filter { any }) }
+    let wordless = |one: &Trigger| one.kind == TriggerKind::Keyword && one.words.is_empty();
+    if any.is_empty() || any.iter().any(wordless) { Err(unknown()) } else { Ok(Filter { any }) }
 }
 
-fn approve(first: Value, second: Option<Value>) -> Result<Wish, Failure> {
-    let (text, options) = said("approve", first, second, &["to", "expires"])?;
-    let to = optional("approve", &options, "to")?;
+fn approve(what: &str, first: Value, second: Option<Value>, send: bool) -> Result<Wish, Failure> {
+    let (text, options) = said(what, first, second, &["to", "expires"])?;
+    let to = optional(what, &options, "to")?;
     if to.as_deref().is_some_and(|to| !good_assignee(to)) {
-        return Err(wrong("`approve`: `to` is team/NAME or agent/NAME"));
+        return Err(wrong(format!("`{what}`: `to` is team/NAME or agent/NAME")));
     }
-    let approval = Approval { message: Message::text(text), to, send: false, marked: true };
-    Ok(Wish::Approve { approval, expires: timed("approve", &options, "expires")? })
+    let approval = Approval { message: Message::text(text), to, send, marked: true };
+    Ok(Wish::Approve { approval, expires: timed(what, &options, "expires")? })
 }
 
 fn step(first: Value, second: Option<Value>) -> Result<Wish, Failure> {
@@ -214,6 +237,18 @@ fn step(first: Value, second: Option<Value>) -> Result<Wish, Failure> {
     match first {
         Value::String(plugin) if !plugin.is_empty() => Ok(Wish::Step { plugin, input }),
         _ => Err(wrong("`step` takes a plugin and a map: step(\"keyword\", #{text: event.text})")),
+    }
+}
+
+fn call(first: Value, second: Option<Value>) -> Result<Wish, Failure> {
+    let with = match second {
+        None | Some(Value::Null) => Value::Object(Map::new()),
+        Some(with @ Value::Object(_)) => with,
+        Some(_) => return Err(wrong("`call_workflow` takes a name and a map: call_workflow(\"refund\", #{order: 7})")),
+    };
+    match first {
+        Value::String(name) if !name.is_empty() => Ok(Wish::Call { workflow: name.into(), with }),
+        _ => Err(wrong("`call_workflow` takes a name and a map: call_workflow(\"refund\", #{order: 7})")),
     }
 }
 
@@ -263,7 +298,11 @@ mod tests {
             ("approve", json!(["Send it?", {"to": "ann"}]), "`to` is"),
             ("step", json!(["keyword", {"text": "x"}]), "plugin: \"keyword\""),
             ("step", json!(["keyword", 5]), "takes a plugin"),
-            ("call", json!(["other"]), "unknown"),
+            ("call", json!(["other", {"x": 1}]), "workflow: \"other\""),
+            ("call", json!(["other", 5]), "takes a name"),
+            ("draft", json!(["Dear Ann", {"expires": "1h"}]), "send: true"),
+            ("http", json!(["https://example.com"]), "http = [{ host"),
+            ("fetch", json!(["https://example.com"]), "unknown"),
         ] {
             let got = code(name, arguments.clone());
             assert!(got.contains(has), "{name}{arguments}: {got}");

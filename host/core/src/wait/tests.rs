@@ -129,7 +129,7 @@ fn a_filter_takes_what_a_trigger_would() {
     assert!(talk.takes(&event(said(), false), "whatsapp"));
     assert!(!talk.takes(&event(said(), true), "whatsapp"), "a bot's word");
     assert!(!talk.takes(&event(EventBody::Echo(Message::text("hi")), false), "whatsapp"));
-    let messages = Filter { any: vec![Trigger { kind: TriggerKind::Message, channels: vec!["telegram".into()] }] };
+    let messages = Filter { any: vec![Trigger { channels: vec!["telegram".into()], ..Trigger::on(TriggerKind::Message) }] };
     assert!(messages.takes(&event(pressed(), false), "telegram") && !messages.takes(&event(said(), false), "whatsapp"));
     let stored: Filter = serde_json::from_value(serde_json::to_value(&messages).unwrap()).unwrap();
     assert_eq!(stored, messages);

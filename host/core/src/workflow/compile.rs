@@ -57,7 +57,11 @@ pub(super) struct Compiler<'a> {
     full: bool,
     /// For steps that say nothing.
     pub timeout: Option<Millis>,
+    /// Whether nothing that starts it happens in a conversation.
+    pub homeless: bool,
     pub plugins: BTreeSet<Arc<str>>,
+    /// Names of the workflows that are called.
+    pub calls: BTreeSet<Arc<str>>,
     /// Names of the script files that are used.
     pub files: BTreeSet<String>,
 }
@@ -74,7 +78,9 @@ impl<'a> Compiler<'a> {
             in_handler: false,
             full: false,
             timeout: None,
+            homeless: false,
             plugins: BTreeSet::new(),
+            calls: BTreeSet::new(),
             files: BTreeSet::new(),
         }
     }
@@ -316,6 +322,11 @@ impl<'a> Compiler<'a> {
                 keys.extend(allowed);
                 self.only(entries, &key.text, &keys);
                 let with = get("with").map(|(_, node)| node);
+                if self.homeless && verbs::TALKS.contains(&key.text.as_str()) {
+                    self.r
+                        .find("workflow.no_conversation", key.place, format!("`{}` needs a conversation, and here is none", key.text))
+                        .help("what a schedule or a webhook starts has none; give the webhook a `contact`, or `call` and `emit` from here");
+                }
                 let read = verbs::read(self, &key.text, value, with);
                 self.judge();
                 let run = self.program.ops.len();

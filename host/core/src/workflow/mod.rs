@@ -10,6 +10,7 @@ mod settings;
 mod source;
 mod steps_called;
 pub mod template;
+mod triggers;
 mod verbs;
 mod waiting;
 mod yaml;
@@ -17,7 +18,6 @@ mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -26,6 +26,8 @@ pub use outline::Step;
 pub(crate) use reader::duration;
 pub use source::SourceSet;
 pub(crate) use steps_called::full_id;
+
+pub use crate::trigger::{Trigger, TriggerKind};
 
 use crate::ports::Expressions;
 use compile::{Compiler, RESERVED};
@@ -46,6 +48,21 @@ pub trait Plugins: Send + Sync {
     fn names(&self) -> Vec<String>;
 }
 
+/// For a version that was checked when it was published: the plugins that it names were there then. Whether a run still has
+/// those to which it is pinned shows when it calls them.
+#[derive(Debug, Clone, Copy)]
+pub struct Published;
+
+impl Plugins for Published {
+    fn knows(&self, _: &str) -> bool {
+        true
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 /// A version of a workflow.
 #[derive(Debug)]
 pub struct Workflow {
@@ -61,6 +78,8 @@ pub struct Workflow {
     pub priority: i64,
     /// The full ids of the plugins that it uses: pin these.
     pub plugins: BTreeSet<Arc<str>>,
+    /// The names of the workflows that it may call: no other can be reached.
+    pub calls: BTreeSet<Arc<str>>,
     /// What the check found and let pass.
     pub warnings: Vec<Diagnostic>,
     hash: Arc<str>,
@@ -68,29 +87,6 @@ pub struct Workflow {
     /// Ids that some expression or script reads.
     pub(crate) kept: Vec<Arc<str>>,
     pub(crate) program: Program,
-}
-
-/// What starts a workflow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trigger {
-    /// Which facts.
-    pub kind: TriggerKind,
-    /// On which channels, by the short names of their plugins or the channel's own name; empty: all.
-    #[serde(default)]
-    pub channels: Vec<String>,
-}
-
-/// The facts that can start a workflow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words of the file")]
-pub enum TriggerKind {
-    Message,
-    Interaction,
-    Reaction,
-    Comment,
-    Review,
-    Order,
 }
 
 impl Workflow {
@@ -123,7 +119,7 @@ impl Workflow {
         }
         let name = get("name").and_then(|node| name(&mut r, node)).unwrap_or_default();
         let description = get("description").and_then(|node| r.fixed_text(node, "`description`"));
-        let on = get("on").map(|node| settings::triggers(&mut r, node)).unwrap_or_default();
+        let on = get("on").map(|node| triggers::on(&mut r, node)).unwrap_or_default();
         let exclusive = get("exclusive").is_some_and(|node| r.truth(node, "`exclusive`"));
         let priority = get("priority").and_then(|node| r.whole(node, "`priority`", -1_000_000, 1_000_000)).unwrap_or(0);
         let vars = match get("vars") {
@@ -136,6 +132,7 @@ impl Workflow {
         let timeout = get("limits").and_then(|node| limits(&mut r, node));
         let mut c = Compiler::new(r);
         c.timeout = timeout;
+        c.homeless = !on.is_empty() && on.iter().all(Trigger::homeless);
         match get("steps").map(|node| (&node.kind, node)) {
             Some((Kind::List(steps), _)) => c.workflow(steps, get("on_error")),
             Some((_, node)) => c.r.wrong_kind(node, "`steps`", "a list of steps"),
@@ -153,6 +150,7 @@ impl Workflow {
             exclusive,
             priority,
             plugins: c.plugins,
+            calls: c.calls,
             warnings: c.r.found,
             hash: hash.into(),
             vars,
@@ -180,13 +178,17 @@ impl Workflow {
 
 fn name(r: &mut Reader<'_>, node: &Node) -> Option<String> {
     let name = r.fixed_text(node, "`name`")?;
-    let good =
-        name.len() <= 64 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
-    if !good {
+    if !good_name(&name) {
         r.find("workflow.bad_name", node.place, format!("`{name}` cannot be a workflow's name"))
             .expected("at most 64 of a-z, 0-9, -, _ and .");
     }
     Some(name)
+}
+
+/// Whether a workflow can be called so.
+fn good_name(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && name.len() <= 64 && name.chars().all(word)
 }
 
 fn limits(r: &mut Reader<'_>, node: &Node) -> Option<crate::clock::Millis> {

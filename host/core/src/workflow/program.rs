@@ -88,6 +88,15 @@ pub(crate) enum Verb {
     /// `approve` and `draft`.
     Approve(Approve),
     Each(Each),
+    Emit {
+        name: Pattern,
+        data: Option<Pattern>,
+    },
+    /// A workflow by its name, and what it is given.
+    Call {
+        workflow: Arc<str>,
+        with: Option<Pattern>,
+    },
 }
 
 impl Verb {
@@ -110,7 +119,14 @@ impl Verb {
             Self::Approve(Approve { send: true, .. }) => "draft",
             Self::Approve(_) => "approve",
             Self::Each(_) => "each",
+            Self::Emit { .. } => "emit",
+            Self::Call { .. } => "call",
         }
+    }
+
+    /// Whether it is about a conversation or its contact, and so must be in one.
+    pub(crate) fn talks(&self) -> bool {
+        super::verbs::TALKS.contains(&self.word())
     }
 }
 

@@ -1,8 +1,7 @@
-//! What stands beside steps: `retry`, `on_error`; and at the head of the file: `on`.
+//! What stands beside steps: `retry`, `on_error`.
 
 use super::reader::{Reader, did_you_mean};
-use super::yaml::{Key, Kind, Node};
-use super::{Trigger, TriggerKind};
+use super::yaml::{Kind, Node};
 use crate::retry::Policy;
 
 /// What `on_error` says.
@@ -84,108 +83,4 @@ pub(super) fn retry(r: &mut Reader<'_>, node: &Node) -> Policy {
         }
     }
     policy
-}
-
-/// Triggers that run, with their other names.
-const KINDS: [(&str, TriggerKind); 7] = [
-    ("message", TriggerKind::Message),
-    ("interaction", TriggerKind::Interaction),
-    ("postback", TriggerKind::Interaction),
-    ("reaction", TriggerKind::Reaction),
-    ("comment", TriggerKind::Comment),
-    ("review", TriggerKind::Review),
-    ("order", TriggerKind::Order),
-];
-
-impl TriggerKind {
-    /// By its word in a workflow.
-    #[must_use]
-    pub fn by_word(word: &str) -> Option<Self> {
-        KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
-    }
-}
-
-/// Triggers that are known and do not run yet.
-const LATER: [&str; 7] = ["status", "keyword", "tag-added", "schedule", "webhook", "broadcast-reply", "manual"];
-
-/// `on`: a word, a map, or a list of them.
-pub(super) fn triggers(r: &mut Reader<'_>, node: &Node) -> Vec<Trigger> {
-    let mut out = Vec::new();
-    match &node.kind {
-        Kind::List(items) => {
-            for item in items {
-                out.extend(triggers_of(r, item));
-            }
-        }
-        _ => out.extend(triggers_of(r, node)),
-    }
-    if out.is_empty() && r.found.is_empty() {
-        r.find("workflow.no_trigger", node.place, "nothing starts this workflow").expected("message");
-    }
-    out
-}
-
-fn triggers_of(r: &mut Reader<'_>, node: &Node) -> Vec<Trigger> {
-    match &node.kind {
-        Kind::Scalar { text, .. } if !node.is_null() => {
-            let key = Key { text: text.clone(), place: node.place };
-            kind(r, &key).map(|kind| Trigger { kind, channels: Vec::new() }).into_iter().collect()
-        }
-        Kind::Map(entries) => entries
-            .iter()
-            .filter_map(|(key, options)| {
-                let kind = kind(r, key)?;
-                Some(Trigger { kind, channels: channels(r, options) })
-            })
-            .collect(),
-        _ => {
-            r.wrong_kind(node, "a trigger", "message, or message: { channels: [whatsapp] }");
-            Vec::new()
-        }
-    }
-}
-
-fn kind(r: &mut Reader<'_>, key: &Key) -> Option<TriggerKind> {
-    let found = TriggerKind::by_word(&key.text);
-    if found.is_none() {
-        let words: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();
-        if LATER.contains(&key.text.as_str()) {
-            r.find(
-                "workflow.trigger_not_supported",
-                key.place,
-                format!("`{}` cannot start a workflow in this version yet", key.text),
-            )
-            .help(format!("these do: {}", words.join(", ")));
-        } else {
-            let help = did_you_mean(&key.text, words.iter().copied());
-            r.find("workflow.unknown_trigger", key.place, format!("there is no trigger `{}`", key.text))
-                .expected(format!("one of {}", words.join(", ")))
-                .maybe_help(help);
-        }
-    }
-    found
-}
-
-fn channels(r: &mut Reader<'_>, node: &Node) -> Vec<String> {
-    if node.is_null() {
-        return Vec::new();
-    }
-    let mut out = Vec::new();
-    for (key, value) in r.map(node, "a trigger's settings", "a map: { channels: [whatsapp] }").to_vec() {
-        match key.text.as_str() {
-            "channels" => {
-                let items = match &value.kind {
-                    Kind::List(items) => items.as_slice(),
-                    _ => std::slice::from_ref(&value),
-                };
-                out.extend(items.iter().filter_map(|item| r.fixed_text(item, "a channel")));
-            }
-            "gather" | "interrupts" => {
-                r.find("workflow.trigger_not_supported", key.place, format!("`{}` is not obeyed in this version yet", key.text))
-                    .help("take it away; each message starts a run of its own");
-            }
-            _ => r.unknown_key(&key, "a trigger", &["channels"]),
-        }
-    }
-    out
 }

@@ -1,5 +1,6 @@
 //! Plugins that a script calls by `step("...")`: those that stand there as texts are pinned with the workflow, so that a run
-//! which waits for days goes on with the version it began with.
+//! which waits for days goes on with the version it began with. And workflows that it calls by `call_workflow("...")`: it can
+//! reach those that stand there as texts, and no other, whatever a contact writes.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use super::verbs::known_plugin;
 
 /// Pins what the script names. `name` is its file, `base` where its text begins there.
 pub(super) fn pin(c: &mut Compiler<'_>, source: &str, name: &str, base: Place) {
-    for (at, word) in literals(source) {
+    c.calls.extend(literals(source, "call_workflow").into_iter().map(|(_, name)| Arc::from(name)));
+    for (at, word) in literals(source, "step") {
         let before = source.get(..at).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
@@ -33,12 +35,12 @@ pub(crate) fn full_id(word: &str) -> Arc<str> {
     if word.contains('/') { word.into() } else { format!("pointsman/{word}").into() }
 }
 
-/// The texts that stand as the first argument of `step(`, each with its place in bytes. Comments and other texts are passed
+/// The texts that stand as the first argument of a function, each with its place in bytes. Comments and other texts are passed
 /// over; a text with an escape or an expression in it is none that could be known.
-fn literals(source: &str) -> Vec<(usize, String)> {
+fn literals(source: &str, function: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut at = 0;
-    // What stood before: the word `step`, and then its bracket.
+    // What stood before: the function's name, and then its bracket.
     let mut word = "";
     let mut opened = false;
     while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
@@ -61,7 +63,7 @@ fn literals(source: &str) -> Vec<(usize, String)> {
         } else {
             let c = rest.chars().next().unwrap_or(' ');
             if !c.is_whitespace() {
-                opened = c == '(' && word == "step";
+                opened = c == '(' && word == function;
                 word = "";
             }
             c.len_utf8()
@@ -106,8 +108,10 @@ mod tests {
             ("step(\"open", vec![]),
             ("é; step(\"a\")", vec![(9, "a")]),
         ] {
-            let found = literals(source);
+            let found = literals(source, "step");
             assert_eq!(found.iter().map(|(at, w)| (*at, w.as_str())).collect::<Vec<_>>(), wanted, "{source}");
         }
+        let calls = "step(\"a\"); call_workflow(\"b\", #{}); call_workflow(event.text); // call_workflow(\"c\")";
+        assert_eq!(literals(calls, "call_workflow"), [(25, "b".to_owned())]);
     }
 }

@@ -121,8 +121,7 @@ fn the_head_of_the_file() {
     check("name: t\nnam: t\non: message\nsteps: []\n", &["2:1 workflow.unknown_key"]);
     check("name: t\nname: t\non: message\nsteps: []\n", &["2:1 workflow.duplicate_key"]);
     check("name: t\non: mesage\nsteps: []\n", &["2:5 workflow.unknown_trigger"]);
-    check("name: t\non: { schedule: x }\nsteps: []\n", &["2:7 workflow.trigger_not_supported"]);
-    check("name: t\non: { message: { gather: 8s } }\nsteps: []\n", &["2:18 workflow.trigger_not_supported"]);
+    check("name: t\non: broadcast-reply\nsteps: []\n", &["2:5 workflow.trigger_not_supported"]);
     check("name: t\non: { message: { channel: x } }\nsteps: []\n", &["2:18 workflow.unknown_key"]);
     check("name: t\non: message\nsteps: x\n", &["3:8 workflow.wrong_kind"]);
     check("name: t\non: message\nsteps: []\nvars: { a: \"${event}\" }\n", &["4:12 workflow.fixed"]);
@@ -149,7 +148,16 @@ fn steps_and_verbs() {
     check_steps("  - reply: x\n    tag: y\n", &["5:5 workflow.two_verbs"]);
     check_steps("  - id: x\n", &["4:5 workflow.no_verb"]);
     check_steps("  - nothing\n", &["4:5 workflow.wrong_kind"]);
-    check_steps("  - call: other\n", &["4:5 workflow.verb_not_supported"]);
+    check_steps(
+        "  - call: other\n  - emit: x\n  - emit: { event: x, data: [1] }\n  - call: { workflow: a.b, with: { x: 1 } }\n",
+        &[],
+    );
+    check_steps("  - call: ${event.text}\n", &["4:11 workflow.fixed"]);
+    check_steps("  - call: Other\n", &["4:11 workflow.bad_name"]);
+    check_steps("  - call: { with: { x: 1 } }\n", &["4:11 workflow.missing_key"]);
+    check_steps("  - call: { workflow: a, with: x }\n", &["4:32 workflow.wrong_kind"]);
+    check_steps("  - call: { workflow: a, wiht: {} }\n", &["4:26 workflow.unknown_key"]);
+    check_steps("  - emit: { data: 1 }\n", &["4:11 workflow.missing_key"]);
     check_steps("  - publish: x\n", &["4:5 workflow.verb_not_supported"]);
     check_steps("  - draft: x\n    outside_window: { template: y }\n", &["5:5 workflow.unknown_key"]);
     check_steps("  - reply: x\n    on_error: handoff\n", &[]);
@@ -171,6 +179,56 @@ fn steps_and_verbs() {
     check_steps("  - else:\n      - stop\n", &["4:5 workflow.stray_else"]);
     check_steps("  - if: true\n    reply: x\n  - else: stop\n  - elif: true\n    stop:\n", &["7:5 workflow.stray_else"]);
     check_steps("  - if: true\n    reply: x\n  - else:\n      tag: y\n", &[]);
+}
+
+/// Checks what `on` finds.
+fn check_on(on: &str, found: &[&str]) {
+    check(&format!("name: t\non: {on}\nsteps: []\n"), found);
+}
+
+#[test]
+fn triggers_with_their_conditions() {
+    for good in [
+        "[message, keyword: stop, interaction]",
+        "{ message: { channels: whatsapp, languages: [pt, id], words: [price], match: exact, gather: 8s, interrupts: true } }",
+        "{ keyword: { words: [stop, 'no more'], interrupts: false } }",
+        "{ interaction: [yes, 'size:*'] }",
+        "{ comment: { posts: ['17'], words: price }, review: { stars: { to: 3 } }, order: }",
+        "{ status: [failed, read] }",
+        "{ tag-added: vip, event: { name: [paid, sent] }, manual: }",
+        "{ schedule: '0 9 * * MON-FRI' }",
+        "{ schedule: { cron: '@daily', time_zone: Asia/Jakarta, catch_up: 2h } }",
+        "webhook",
+        "{ webhook: { contact: { channel: whatsapp, id: '${event.data.phone}' } } }",
+    ] {
+        check_on(good, &[]);
+    }
+    check_on("{ message: { gather: 1ms } }", &["2:26 workflow.gather"]);
+    check_on("{ message: { payloads: x } }", &["2:18 workflow.unknown_key"]);
+    check_on("{ message: { match: loosely } }", &["2:25 workflow.match"]);
+    check_on("{ message: { channels: [] } }", &["2:28 workflow.empty_list"]);
+    check_on("keyword", &["2:5 workflow.missing_key"]);
+    check_on("{ keyword: [stop, ''] }", &["2:23 workflow.empty_text"]);
+    check_on("{ review: 6 }", &["2:15 workflow.number"]);
+    check_on("{ review: { stars: { from: 4, to: 2 } } }", &["2:24 workflow.stars"]);
+    check_on("{ status: red }", &["2:15 workflow.state"]);
+    check_on("schedule", &["2:5 workflow.missing_key"]);
+    check_on("{ schedule: '0 9 * *' }", &["2:17 workflow.schedule"]);
+    check_on("{ schedule: { cron: '0 9 * * *', time_zone: Asia/Jakart } }", &["2:49 workflow.time_zone"]);
+    check_on("{ schedule: { cron: '0 9 * * *', catch_up: 8d } }", &["2:48 workflow.catch_up"]);
+    check_on("{ webhook: { contact: { channel: whatsapp } } }", &["2:27 workflow.missing_key"]);
+    check_on("{ webhook: { contact: { channel: whatsapp, id: '123' } } }", &["2:52 workflow.contact"]);
+    check_on("{ webhook: { contact: { channel: whatsapp, id: '${vars.id}' } } }", &["2:55 workflow.contact"]);
+}
+
+#[test]
+fn what_only_a_schedule_or_a_webhook_starts_has_nobody_to_talk_to() {
+    let talks = "steps:\n  - reply: hi\n  - emit: { event: a }\n  - set: { a: b }\n";
+    let on = |on: &str, found: &[&str]| check(&format!("name: t\non: {on}\n{talks}"), found);
+    on("{ schedule: '0 9 * * *' }", &["4:5 workflow.no_conversation", "6:5 workflow.no_conversation"]);
+    on("[webhook, { schedule: '0 9 * * *' }]", &["4:5 workflow.no_conversation", "6:5 workflow.no_conversation"]);
+    on("{ webhook: { contact: { channel: whatsapp, id: '${event.data.phone}' } } }", &[]);
+    on("[manual, { schedule: '0 9 * * *' }]", &[]);
 }
 
 #[test]
@@ -207,6 +265,8 @@ fn verbs_that_wait() {
     check_steps("  - wait: soon\n", &["4:11 workflow.duration"]);
     check_steps("  - wait: { until: soon }\n", &["4:20 workflow.moment"]);
     check_steps("  - wait: { for: mesage }\n", &["4:18 workflow.unknown_trigger"]);
+    check_steps("  - wait: { for: { schedule: '0 9 * * *' } }\n", &["4:20 workflow.trigger_not_awaited"]);
+    check_steps("  - wait: { for: { message: { gather: 8s } } }\n", &["4:31 workflow.unknown_key"]);
     check_steps("  - wait: { until: 5, for: message }\n", &["4:11 workflow.wait"]);
     check_steps("  - wait: { for: message, timeot: 5h }\n", &["4:27 workflow.unknown_key"]);
     check_steps("  - wait:\n", &["4:9 workflow.wrong_kind"]);
@@ -214,7 +274,7 @@ fn verbs_that_wait() {
     check_steps("  - draft: { to: team/a }\n", &["4:12 workflow.missing_key"]);
     check_steps("  - draft: ''\n", &["4:12 workflow.empty_text"]);
     check_steps("  - handoff: ann\n", &["4:14 workflow.assignee"]);
-    check_steps("  - emit: a\n", &["4:5 workflow.verb_not_supported"]);
+    check_steps("  - gather: 8s\n", &["4:5 workflow.verb_not_supported"]);
 }
 
 #[test]
@@ -311,7 +371,7 @@ fn a_finding_is_shown_like_a_compilers() {
         found[0].to_string(),
         "error[workflow.unknown_verb]: there is no verb `repyl`\n \
          --> workflow.yaml:4:5\n  |\n4 |   - repyl: hello\n  |     ^ expected one of use, script, reply, template, ask, \
-         wait, approve, draft, tag, untag, note, assign, handoff, set, each, do, stop\n  = help: did you mean `reply`?"
+         wait, approve, draft, tag, untag, note, assign, handoff, set, emit, each, call, do, stop\n  = help: did you mean `reply`?"
     );
     let json = serde_json::to_value(&found[0]).unwrap();
     assert_eq!((&json["severity"], &json["line"], &json["source"]), (&"error".into(), &4.into(), &"  - repyl: hello".into()));

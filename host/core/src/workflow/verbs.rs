@@ -23,10 +23,14 @@ pub(super) const VERBS: [&str; 21] = [
 ];
 
 /// Those that this version runs.
-pub(super) const SUPPORTED: [&str; 17] = [
+pub(super) const SUPPORTED: [&str; 19] = [
     "use", "script", "reply", "template", "ask", "wait", "approve", "draft", "tag", "untag", "note", "assign", "handoff", "set",
-    "each", "do", "stop",
+    "emit", "each", "call", "do", "stop",
 ];
+
+/// Those that are about a conversation or its contact.
+pub(super) const TALKS: [&str; 11] =
+    ["reply", "template", "ask", "approve", "draft", "tag", "untag", "note", "assign", "handoff", "set"];
 
 const ATTACHMENTS: [(&str, AttachmentKind); 6] = [
     ("image", AttachmentKind::Image),
@@ -58,6 +62,8 @@ pub(super) fn read(c: &mut Compiler<'_>, name: &str, value: &Node, with: Option<
         "approve" => Verb::Approve(waiting::approve(c, value, false)?),
         "draft" => Verb::Approve(waiting::approve(c, value, true)?),
         "handoff" => Verb::Handoff(handoff(c, value)?),
+        "emit" => emit(c, value)?,
+        "call" => call(c, value)?,
         "stop" if value.is_null() => Verb::Stop(None),
         "stop" => Verb::Stop(Some(c.r.text(value, "the reason")?)),
         _ => return None,
@@ -333,6 +339,55 @@ fn handoff(c: &mut Compiler<'_>, value: &Node) -> Option<Handoff> {
         _ => out.to = Some(person(c, value)?),
     }
     Some(out)
+}
+
+/// `emit: NAME`, `emit: { event, data }`.
+fn emit(c: &mut Compiler<'_>, value: &Node) -> Option<Verb> {
+    let Kind::Map(entries) = &value.kind else {
+        return Some(Verb::Emit { name: c.r.text(value, "the name of an event")?, data: None });
+    };
+    c.r.known_keys(entries, "an emit", &["event", "data"]);
+    let get = |name: &str| entries.iter().find(|(k, _)| k.text == name).map(|(_, v)| v);
+    let Some(name) = get("event") else {
+        c.r.find("workflow.missing_key", value.place, "an emit has an `event`: its name").expected("{ event: order_taken }");
+        return None;
+    };
+    let data = get("data").map(|node| c.r.pattern(node));
+    Some(Verb::Emit { name: c.r.text(name, "the name of an event")?, data })
+}
+
+/// `call: NAME`, `call: { workflow, with }`.
+fn call(c: &mut Compiler<'_>, value: &Node) -> Option<Verb> {
+    let (name, with) = match &value.kind {
+        Kind::Map(entries) => {
+            c.r.known_keys(entries, "a call", &["workflow", "with"]);
+            let get = |name: &str| entries.iter().find(|(k, _)| k.text == name).map(|(_, v)| v);
+            let Some(name) = get("workflow") else {
+                c.r.find("workflow.missing_key", value.place, "a call has a `workflow`: its name")
+                    .expected("{ workflow: refund, with: { order: \"${order.id}\" } }");
+                return None;
+            };
+            (name, get("with"))
+        }
+        _ => (value, None),
+    };
+    let workflow = c.r.fixed_text(name, "the name of a workflow")?;
+    if !super::good_name(&workflow) {
+        c.r.find("workflow.bad_name", name.place, format!("`{workflow}` cannot be a workflow's name"))
+            .expected("at most 64 of a-z, 0-9, -, _ and .");
+        return None;
+    }
+    let with = match with {
+        Some(node) if !matches!(node.kind, Kind::Map(_)) => {
+            c.r.wrong_kind(node, "`with`", "a map: { order: \"${order.id}\" }");
+            return None;
+        }
+        Some(node) => Some(c.r.pattern(node)),
+        None => None,
+    };
+    let workflow: Arc<str> = workflow.into();
+    c.calls.insert(Arc::clone(&workflow));
+    Some(Verb::Call { workflow, with })
 }
 
 impl Compiler<'_> {

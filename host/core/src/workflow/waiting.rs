@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::compile::Compiler;
 use super::program::{Approve, Ask, Buttons, Expected, WaitForm};
 use super::reader::{did_you_mean, duration};
-use super::settings;
 use super::template::Pattern;
+use super::triggers;
 use super::verbs::{message, person};
 use super::yaml::{Key, Kind, Node};
 use crate::clock::Millis;
@@ -105,7 +105,7 @@ pub(super) fn wait(c: &mut Compiler<'_>, value: &Node) -> Option<WaitForm> {
             match (get(entries, "for"), get(entries, "until")) {
                 (Some(node), None) => {
                     c.r.known_keys(entries, "a wait for an event", keys);
-                    let any = settings::triggers(&mut c.r, node);
+                    let any = triggers::awaited(&mut c.r, node);
                     Some(WaitForm::Event { filter: Filter { any }, timeout: length(c, entries, "timeout") })
                 }
                 (None, Some(node)) => {

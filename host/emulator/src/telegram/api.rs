@@ -113,7 +113,11 @@ async fn enter(State(emulator): State<Telegram>, method: Method, uri: Uri, heade
         Some(Err(refusal)) => return refuse(refusal),
         None => None,
     };
-    let fault = emulator.0.desk.faults.next(name, draft.is_some());
+    let faults = &emulator.0.desk.faults;
+    let fault = match &draft {
+        Some(draft) => faults.next_send(name, &draft.chat.to_string()),
+        None => faults.next(name, false),
+    };
     match early(fault.as_ref()).await {
         Some(Early::Refuse { status, retry_after, .. }) => return refuse(Refusal::ordered(status, retry_after)),
         Some(Early::Cut) => {

@@ -17,7 +17,7 @@ const CAPTION: usize = 1024;
 /// A message that can be sent.
 #[derive(Debug)]
 pub(super) struct Draft {
-    chat: i64,
+    pub(super) chat: i64,
     /// As the contact sees it.
     kind: &'static str,
     content: Content,

@@ -258,3 +258,49 @@ async fn a_webhook_that_is_always_refused_does_not_hold_the_others_for_ever() {
     assert_eq!(host.texts().iter().filter(|text| *text == "bad").count(), 11);
     assert_eq!(host.texts().last().unwrap(), "good");
 }
+
+#[tokio::test]
+async fn every_so_many_th_send_and_every_send_to_a_contact_goes_wrong() {
+    let refused = |status| Fault::Status { status, code: 2, retry_after: None };
+    for provider in Provider::both().await {
+        match &provider {
+            Provider::Whatsapp(whatsapp) => whatsapp.fail_share(3, refused(500)),
+            Provider::Telegram(telegram) => telegram.fail_share(3, refused(500)),
+        }
+        let mut statuses = Vec::new();
+        for _ in 0..6 {
+            statuses.push(provider.send().await.unwrap().0);
+        }
+        assert_eq!(statuses, [200, 200, 500, 200, 200, 500]);
+        match &provider {
+            Provider::Whatsapp(whatsapp) => whatsapp.fail_contact("1", refused(503)),
+            Provider::Telegram(telegram) => telegram.fail_contact("1", refused(503)),
+        }
+        assert_eq!((provider.send().await.unwrap().0, provider.send().await.unwrap().0), (503, 503));
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_what_came_what_was_taken_and_who_did_not_wait_for_the_answer() {
+    let path = std::env::temp_dir().join(format!("provider-{}.log", std::process::id()));
+    let config = WhatsappConfig { log: Some(path.clone()), ..WhatsappConfig::default() };
+    let provider = Provider::Whatsapp(Whatsapp::start(config).await.unwrap());
+    assert_eq!(provider.send().await.unwrap().0, 200);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read = |text: &str| -> Vec<String> {
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["what"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(read(&text), ["received", "taken", "answered"], "on disk before the answer was read");
+    provider.fail(Fault::AnswerLate(Duration::from_secs(600)));
+    assert!(tokio::time::timeout(LONG, provider.send()).await.is_err());
+    for _ in 0..100 {
+        if read(&std::fs::read_to_string(&path).unwrap()).len() == 6 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(read(&text)[3..], ["received", "taken", "gone"]);
+    assert!(!text.contains("emulated-token"), "no token in the log");
+}

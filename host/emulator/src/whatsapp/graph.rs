@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Sent, Whatsapp, content, webhook};
 use crate::fault::{Early, Fault, cut};
+use crate::log::Open;
 
 pub(super) fn router(emulator: Whatsapp) -> Router {
     Router::new()
@@ -49,6 +50,8 @@ fn early(early: Early) -> Response {
     }
 }
 
+/// Takes a message, and notes in the provider's own log what came, what was taken and what is answered; what was taken is on
+/// disk before the answer leaves.
 async fn messages(
     State(emulator): State<Whatsapp>,
     Path((_version, phone)): Path<(String, String)>,
@@ -57,10 +60,22 @@ async fn messages(
 ) -> Response {
     let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
     let key = parsed.get("biz_opaque_callback_data").and_then(Value::as_str).map(str::to_owned);
-    let refused = refused(&emulator, &headers);
+    let Some(log) = emulator.0.log.clone() else { return take(emulator, &phone, &headers, parsed, key).await };
+    let open = Open::received(&log, key.as_deref(), &parsed);
+    let answer = take(emulator, &phone, &headers, parsed, key.clone()).await;
+    open.answered(answer.status().as_u16());
+    log.synced().await;
+    answer
+}
+
+async fn take(emulator: Whatsapp, phone: &str, headers: &HeaderMap, parsed: Value, key: Option<String>) -> Response {
+    let refused = refused(&emulator, headers);
     let authorized = refused.is_none();
     let record = |id: Option<String>| {
         let at_ms = emulator.0.desk.at_ms();
+        if let (Some(log), Some(id)) = (&emulator.0.log, &id) {
+            log.note("taken", json!({ "key": key, "id": id }));
+        }
         emulator.0.sent.lock().push(Sent { body: parsed.clone(), key: key.clone(), id, authorized, at_ms });
     };
     if let Some(refused) = refused {
@@ -80,7 +95,8 @@ async fn messages(
         mark_read(&emulator, &parsed);
         return axum::Json(json!({ "success": true })).into_response();
     }
-    let fault = emulator.0.desk.faults.next("messages", true);
+    let contact = parsed.get("to").and_then(Value::as_str).unwrap_or_default();
+    let fault = emulator.0.desk.faults.next_send("messages", contact);
     if let Some(fault) = &fault
         && let Some(why) = fault.before().await
     {
@@ -146,7 +162,7 @@ fn follow(emulator: &Whatsapp, id: String, to: String, key: Option<String>) {
     }
     tokio::spawn(async move {
         for status in emulator.0.config.statuses.clone() {
-            tokio::time::sleep(Duration::from_millis(120)).await;
+            tokio::time::sleep(emulator.0.config.status_after).await;
             if let Err(error) = emulator.status(&id, &to, status, key.as_deref()).await {
                 tracing::debug!(%error, "a status found nobody");
             }

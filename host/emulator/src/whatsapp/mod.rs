@@ -4,6 +4,7 @@
 //! Where they go: to the address of the app's dashboard ([`Whatsapp::register`]) while the business account is subscribed
 //! (`POST /v<N>/{waba}/subscribed_apps`), or where a test says, subscribed or not ([`Whatsapp::set_hook`]).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::control::Emulated;
 use crate::desk::{self, Desk};
 use crate::hook::{Parcel, Subscription, Undelivered};
+use crate::log::Log;
 use crate::talk::{By, Line};
 
 mod content;
@@ -45,6 +47,11 @@ pub struct WhatsappConfig {
     /// A webhook that found nobody, or was refused, is sent again after this long: for a day, or ten times. Without it,
     /// every webhook is tried once.
     pub retry_every: Option<Duration>,
+    /// How long each status takes to follow.
+    pub status_after: Duration,
+    /// Where the provider keeps a log of its own of what it received, took and answered: a file of JSON lines, synced before
+    /// an answer leaves.
+    pub log: Option<PathBuf>,
 }
 
 impl Default for WhatsappConfig {
@@ -60,6 +67,8 @@ impl Default for WhatsappConfig {
             statuses: Vec::new(),
             delay: Duration::ZERO,
             retry_every: None,
+            status_after: Duration::from_millis(120),
+            log: None,
         }
     }
 }
@@ -104,6 +113,7 @@ struct State {
     sent: Mutex<Vec<Sent>>,
     subscribed: Mutex<Vec<String>>,
     counter: AtomicU64,
+    log: Option<Log>,
 }
 
 desk::shared!(Whatsapp);
@@ -112,8 +122,9 @@ impl Whatsapp {
     /// Starts the server.
     pub async fn start(config: WhatsappConfig) -> std::io::Result<Self> {
         let (desk, listener) = Desk::open(&config.listen, config.delay, config.retry_every, false).await?;
+        let log = config.log.as_deref().map(Log::open).transpose()?;
         let (sent, subscribed) = (Mutex::default(), Mutex::default());
-        let emulator = Self(Arc::new(State { config, desk, sent, subscribed, counter: AtomicU64::new(1) }));
+        let emulator = Self(Arc::new(State { config, desk, sent, subscribed, counter: AtomicU64::new(1), log }));
         let router = graph::router(emulator.clone()).merge(crate::control::router(emulator.clone()));
         desk::serve(listener, router);
         Ok(emulator)
@@ -135,6 +146,12 @@ impl Whatsapp {
     #[must_use]
     pub fn taken(&self) -> Vec<Sent> {
         self.0.sent.lock().iter().filter(|s| s.id.is_some()).cloned().collect()
+    }
+
+    /// How many messages were taken.
+    #[must_use]
+    pub fn count_taken(&self) -> usize {
+        self.0.sent.lock().iter().filter(|s| s.id.is_some()).count()
     }
 
     /// What was said to one contact, in order.

@@ -285,7 +285,7 @@ impl Line {
 
     fn start(&self, workflow: &Arc<Workflow>) -> Machine {
         let plugins = vec![("acme/hostile".to_owned(), self.digest.clone())];
-        let started = Started { run: Id(1), event: Id(2), at: 1_000, seed: 7, plugins };
+        let started = Started { run: Id(1), event: Id(2), at: 1_000, seed: 7, plugins, caller: None };
         Machine::start(Arc::clone(workflow), started, names(0))
     }
 
@@ -325,6 +325,7 @@ impl Line {
                     let ended = self.call(call, house).await;
                     machine.step_ended(ended);
                 }
+                Action::Begin(begin) => panic!("{begin:?}"),
                 Action::Finished(end) => break end,
             }
         };

@@ -47,6 +47,29 @@ create table workflow_active (
     primary key (ws, name)
 ) without rowid;
 
+-- Which version was made the active one of its name, and when: never changed, only added to. By whom and how stands in the
+-- line of the audit that has the same id.
+create table workflow_change (
+    ws bigint not null,
+    name text not null,
+    id bigint not null,
+    hash text,                    -- null: the name was taken out of use
+    primary key (ws, name, id)
+) without rowid;
+
+-- Versions of step plugins, so that a run goes on with the one to which it is pinned when the host brings a newer one. What
+-- comes with the host stands under ws 0.
+create table plugin (
+    ws bigint not null,
+    id text not null,
+    digest text not null,         -- SHA-256 of component, hex
+    at bigint not null,
+    yanked text,                  -- why it may not run any more
+    manifest text not null,
+    component blob not null,
+    primary key (ws, id, digest)
+);
+
 create table contact (
     ws bigint not null,
     id bigint not null,
@@ -65,7 +88,7 @@ create table identity (
 ) without rowid;
 create index identity_contact on identity (ws, contact);
 
--- A contact on a channel; also the lane. holder, fence and lease_until are for many hosts on one database.
+-- A contact on a channel; also the lane.
 create table conversation (
     ws bigint not null,
     id bigint not null,
@@ -74,9 +97,6 @@ create table conversation (
     last bigint not null,         -- head of the chain of events and sends (event.prev, send.prev)
     last_at bigint not null,
     last_in bigint not null,      -- when the contact last wrote; 0: never
-    holder bigint,
-    fence bigint not null default 0,
-    lease_until bigint,
     thread blob,
     body blob,
     primary key (ws, id)
@@ -96,6 +116,7 @@ create table webhook (
     raw blob,
     primary key (ws, id)
 );
+create index webhook_kept on webhook (ws, id) where state = 0;
 create index webhook_waiting on webhook (ws, id) where state = 1;
 create index webhook_parked on webhook (ws, id) where state = 4;
 
@@ -122,8 +143,12 @@ create table event (
     body blob not null,
     primary key (ws, id)
 );
-create index event_open on event (ws, id) where state < 2;
+-- By state: what is new is found among however many whose runs wait.
+create index event_open on event (ws, state, id) where state < 2;
 create index event_parked on event (ws, id) where state = 3;
+create index event_retried on event (ws, id) where state = 0 and rule = 'retried';
+-- What must not be. Empty in good order, so it costs nothing, and the books need not look for it.
+create index event_unruled on event (ws, id) where state > 1 and rule is null;
 
 create table run (
     ws bigint not null,

@@ -5,12 +5,9 @@ use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::RunState;
 use pointsman_core::outbox::SendState;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::{DROPPED, ItemKind, LastWords, RETRIED, Sealed, refusal};
-use crate::batch::add;
-use crate::fault::meaning;
+use crate::db::Transaction;
 use crate::sheet::{Arg, row};
 use crate::types::{EventState, Result, WebhookState};
 
@@ -29,7 +26,7 @@ pub(super) struct Plan {
     pub statements: Vec<Statement>,
 }
 
-pub(super) async fn retry_webhook(c: &mut SqliteConnection, ws: WorkspaceId, id: Id) -> Planned {
+pub(super) async fn retry_webhook(c: &mut Transaction<'_>, ws: WorkspaceId, id: Id) -> Planned {
     let kind = ItemKind::Webhook;
     let code = match parked(c, ws, kind, id).await? {
         Ok((code, _)) => code,
@@ -40,17 +37,18 @@ pub(super) async fn retry_webhook(c: &mut SqliteConnection, ws: WorkspaceId, id:
 }
 
 /// An event whose runs failed goes on with them: what they did is not done again. One without runs is routed again.
-pub(super) async fn retry_event(c: &mut SqliteConnection, ws: WorkspaceId, id: Id, now: Instant) -> Planned {
+pub(super) async fn retry_event(c: &mut Transaction<'_>, ws: WorkspaceId, id: Id, now: Instant) -> Planned {
     let kind = ItemKind::Event;
     let (code, webhook) = match parked(c, ws, kind, id).await? {
         Ok(found) => found,
         Err(refused) => return Ok(Err(refused)),
     };
-    let runs = many(c, "select id,state from run where ws=? and event=? order by id", row![ws, id]).await?;
+    let runs = "select id,state from run where ws=? and event=? and (waiting is null or waiting<>'caller') order by id";
+    let runs = c.hold(runs, row![ws, id]).await?;
     let mut failed = Vec::new();
     for run in &runs {
-        if int(run, 1)? == RunState::Failed as i64 {
-            failed.push(Id(int(run, 0)?));
+        if run.get::<i64>(1)? == RunState::Failed as i64 {
+            failed.push(run.id(0)?);
         }
     }
     if failed.is_empty() && !runs.is_empty() {
@@ -65,19 +63,19 @@ pub(super) async fn retry_event(c: &mut SqliteConnection, ws: WorkspaceId, id: I
     Ok(Ok(Plan { kind, code, with: failed, statements }))
 }
 
-pub(super) async fn retry_run(c: &mut SqliteConnection, ws: WorkspaceId, id: Id, now: Instant) -> Planned {
+pub(super) async fn retry_run(c: &mut Transaction<'_>, ws: WorkspaceId, id: Id, now: Instant) -> Planned {
     let kind = ItemKind::Run;
     let (code, event) = match parked(c, ws, kind, id).await? {
         Ok(found) => found,
         Err(refused) => return Ok(Err(refused)),
     };
-    let Some(row) = one(c, "select state,webhook from event where ws=? and id=?", row![ws, event]).await? else {
+    let Some(row) = c.hold_one("select state,webhook from event where ws=? and id=?", row![ws, event]).await? else {
         return Ok(Err(refusal("park.gone", format!("the event of run {id} is not kept any more; drop it"))));
     };
     let (mut statements, mut with) = (Vec::new(), Vec::new());
     // Open still, when another run of the same event waits.
-    if int(&row, 0)? > EventState::Routed as i64 {
-        match open_again(c, ws, event, Id(int(&row, 1)?), EventState::Routed, None).await? {
+    if row.get::<i64>(0)? > EventState::Routed as i64 {
+        match open_again(c, ws, event, row.id(1)?, EventState::Routed, None).await? {
             Ok(opened) => statements = opened,
             Err(refused) => return Ok(Err(refused)),
         }
@@ -87,7 +85,7 @@ pub(super) async fn retry_run(c: &mut SqliteConnection, ws: WorkspaceId, id: Id,
     Ok(Ok(Plan { kind, code, with, statements }))
 }
 
-pub(super) async fn retry_send(c: &mut SqliteConnection, ws: WorkspaceId, id: Id, now: Instant, sealed: &Sealed) -> Planned {
+pub(super) async fn retry_send(c: &mut Transaction<'_>, ws: WorkspaceId, id: Id, now: Instant, sealed: &Sealed) -> Planned {
     let kind = ItemKind::Send;
     let code = match parked(c, ws, kind, id).await? {
         Ok((code, _)) => code,
@@ -100,7 +98,7 @@ pub(super) async fn retry_send(c: &mut SqliteConnection, ws: WorkspaceId, id: Id
     Ok(Ok(Plan { kind, code, with: Vec::new(), statements: vec![(sql, args)] }))
 }
 
-pub(super) async fn drop_item(c: &mut SqliteConnection, ws: WorkspaceId, kind: ItemKind, id: Id, sealed: &Sealed) -> Planned {
+pub(super) async fn drop_item(c: &mut Transaction<'_>, ws: WorkspaceId, kind: ItemKind, id: Id, sealed: &Sealed) -> Planned {
     let (code, event) = match parked(c, ws, kind, id).await? {
         Ok(found) => found,
         Err(refused) => return Ok(Err(refused)),
@@ -124,8 +122,8 @@ pub(super) async fn drop_item(c: &mut SqliteConnection, ws: WorkspaceId, kind: I
             plan.with = sealed.runs.iter().map(|last| last.run).collect();
         }
         ItemKind::Run => {
-            let other = "select 1 from run where ws=? and event=? and id<>? and state=4";
-            if one(c, other, row![ws, event, id]).await?.is_none() {
+            let other = "select 1 from run where ws=? and event=? and id<>? and state=4 and waiting is null";
+            if c.hold_one(other, row![ws, event, id]).await?.is_none() {
                 plan.statements.push(ended(event));
             }
         }
@@ -143,22 +141,24 @@ pub(super) async fn drop_item(c: &mut SqliteConnection, ws: WorkspaceId, kind: I
 
 /// The code of an item that is parked, and what it hangs on: the webhook of an event, the event of a run, else 0.
 async fn parked(
-    c: &mut SqliteConnection,
+    c: &mut Transaction<'_>,
     ws: WorkspaceId,
     kind: ItemKind,
     id: Id,
 ) -> Result<std::result::Result<(String, Id), Failure>> {
     let (state, sql) = match kind {
-        ItemKind::Webhook => (WebhookState::Parked as i64, "select state,reason,0 from webhook where ws=? and id=?"),
-        ItemKind::Event => (EventState::Parked as i64, "select state,rule,webhook from event where ws=? and id=?"),
-        ItemKind::Run => (RunState::Failed as i64, "select state,reason,event from run where ws=? and id=?"),
-        ItemKind::Send => (SendState::Parked as i64, "select state,reason,0 from send where ws=? and id=?"),
-    };
-    match one(c, sql, row![ws, id]).await? {
-        Some(row) if int(&row, 0)? == state => {
-            let code: Option<String> = row.try_get(1).map_err(|e| meaning(&e))?;
-            Ok(Ok((code.unwrap_or_default(), Id(int(&row, 2)?))))
+        ItemKind::Webhook => {
+            (WebhookState::Parked as i64, "select state,reason,cast(0 as bigint) from webhook where ws=? and id=?")
         }
+        ItemKind::Event => (EventState::Parked as i64, "select state,rule,webhook from event where ws=? and id=?"),
+        ItemKind::Run => (
+            RunState::Failed as i64,
+            "select state,reason,event from run where ws=? and id=? and (waiting is null or waiting<>'caller')",
+        ),
+        ItemKind::Send => (SendState::Parked as i64, "select state,reason,cast(0 as bigint) from send where ws=? and id=?"),
+    };
+    match c.hold_one(sql, row![ws, id]).await? {
+        Some(row) if row.get::<i64>(0)? == state => Ok(Ok((row.get::<Option<String>>(1)?.unwrap_or_default(), row.id(2)?))),
         _ => Ok(Err(refusal(
             "park.not_parked",
             format!("{} {id} is not parked; `pointsman why {id}` says how it stands", kind.word()),
@@ -168,14 +168,14 @@ async fn parked(
 
 /// An ended event is open again, and so is its webhook.
 async fn open_again(
-    c: &mut SqliteConnection,
+    c: &mut Transaction<'_>,
     ws: WorkspaceId,
     event: Id,
     webhook: Id,
     state: EventState,
     rule: Option<&'static str>,
 ) -> Result<std::result::Result<Vec<Statement>, Failure>> {
-    if one(c, "select 1 from webhook where ws=? and id=?", row![ws, webhook]).await?.is_none() {
+    if c.hold_one("select 1 from webhook where ws=? and id=?", row![ws, webhook]).await?.is_none() {
         return Ok(Err(refusal("park.gone", format!("the webhook of event {event} is not kept any more; drop it"))));
     }
     Ok(Ok(vec![
@@ -187,26 +187,4 @@ async fn open_again(
 fn run_again(ws: WorkspaceId, run: Id, now: Instant) -> Statement {
     let sql = "update run set state=?,until=?,waiting=?,reason=null,why=null where ws=? and id=?";
     (sql, row![RunState::Waiting as i64, now, RETRIED, ws, run])
-}
-
-fn bound(args: &[Arg]) -> Result<SqliteArguments> {
-    let mut bound = SqliteArguments::default();
-    args.iter().try_for_each(|arg| add(&mut bound, arg)).map_err(|e| meaning(&e))?;
-    Ok(bound)
-}
-
-pub(crate) async fn run(c: &mut SqliteConnection, sql: &'static str, args: Vec<Arg>) -> Result<()> {
-    sqlx::query_with(sql, bound(&args)?).persistent(false).execute(c).await.map_err(|e| meaning(&e)).map(|_| ())
-}
-
-pub(crate) async fn one(c: &mut SqliteConnection, sql: &'static str, args: Vec<Arg>) -> Result<Option<SqliteRow>> {
-    sqlx::query_with(sql, bound(&args)?).persistent(false).fetch_optional(c).await.map_err(|e| meaning(&e))
-}
-
-async fn many(c: &mut SqliteConnection, sql: &'static str, args: Vec<Arg>) -> Result<Vec<SqliteRow>> {
-    sqlx::query_with(sql, bound(&args)?).persistent(false).fetch_all(c).await.map_err(|e| meaning(&e))
-}
-
-pub(crate) fn int(row: &SqliteRow, n: usize) -> Result<i64> {
-    row.try_get(n).map_err(|e| meaning(&e))
 }

@@ -10,7 +10,7 @@ use super::{WS, answer, house, message};
 use crate::{Parsed, SendUpdate};
 
 /// Processor time of this process so far, in microseconds.
-fn cpu() -> u64 {
+pub(super) fn cpu() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
     let ticks = |n: usize| fields[n].parse::<u64>().unwrap();

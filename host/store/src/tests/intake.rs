@@ -9,9 +9,23 @@ use serde_json::json;
 use super::{CHANNEL, WS, house, message};
 use crate::{EventState, Intake, Parsed};
 
+super::on_both! {
+    a_message_is_kept_and_read_again_after_a_restart,
+    a_duplicate_is_known_in_the_batch_the_post_and_for_eight_days_at_any_hour,
+    the_same_fact_delivered_at_once_by_many_is_one_event,
+    two_workspaces_and_two_channels_do_not_know_each_others_facts,
+    aliases_name_the_same_contact,
+    an_event_that_names_nobody_has_no_conversation,
+    ignored_events_and_empty_webhooks_end_by_a_rule,
+    what_nobody_could_parse_is_parked_with_its_reason,
+    what_was_kept_unread_is_normalized_once,
+    a_group_and_its_speakers_have_conversations_of_their_own,
+    what_has_no_time_of_its_own_happened_when_it_came,
+    a_stranger_who_first_brings_only_what_is_known_is_born_with_the_next_message,
+}
+
 const DAY: i64 = 86_400_000;
 
-#[tokio::test]
 async fn a_message_is_kept_and_read_again_after_a_restart() {
     let mut house = house().await;
     let kept = house.take(vec![message("4915112345", "m1", "Guten Tag")]).await;
@@ -39,7 +53,6 @@ async fn a_message_is_kept_and_read_again_after_a_restart() {
     assert_eq!(house.store.raw(WS, open[0].webhook).await.unwrap().unwrap(), b"{\"raw\":\"Zwetschgendatschi\"}");
 }
 
-#[tokio::test]
 async fn a_duplicate_is_known_in_the_batch_the_post_and_for_eight_days_at_any_hour() {
     for hour in 0..13 {
         let house = house().await;
@@ -58,7 +71,6 @@ async fn a_duplicate_is_known_in_the_batch_the_post_and_for_eight_days_at_any_ho
     }
 }
 
-#[tokio::test]
 async fn the_same_fact_delivered_at_once_by_many_is_one_event() {
     let house = house().await;
     let deliveries = (0..50).map(|_| house.store.intake(house.coming(Parsed::Events(vec![message("1", "same", "x")]))));
@@ -88,7 +100,6 @@ where
     done.into_iter().flatten().collect()
 }
 
-#[tokio::test]
 async fn two_workspaces_and_two_channels_do_not_know_each_others_facts() {
     let house = house().await;
     house.take(vec![message("1", "a", "x")]).await;
@@ -99,7 +110,6 @@ async fn two_workspaces_and_two_channels_do_not_know_each_others_facts() {
     assert!(house.store.event(Id(2), house.store.open_events((Id(0), Id(0)), 1).await.unwrap()[0].id).await.unwrap().is_none());
 }
 
-#[tokio::test]
 async fn aliases_name_the_same_contact() {
     let mut house = house().await;
     let both = |key: &str| {
@@ -122,7 +132,6 @@ async fn aliases_name_the_same_contact() {
     assert_eq!(house.take(vec![message("seven", "f", "x")]).await.events[0].conversation.as_ref().unwrap().id, alone.id);
 }
 
-#[tokio::test]
 async fn an_event_that_names_nobody_has_no_conversation() {
     let mut house = house().await;
     let event = Event { thread: None, sender: None, ..message("1", "a", "x") };
@@ -132,7 +141,6 @@ async fn an_event_that_names_nobody_has_no_conversation() {
     assert_eq!(*house.store.open_events((Id(0), Id(0)), 1).await.unwrap()[0].event, event);
 }
 
-#[tokio::test]
 async fn ignored_events_and_empty_webhooks_end_by_a_rule() {
     let house = house().await;
     let ignored = Event { body: EventBody::Ignored("a heartbeat".into()), ..message("1", "a", "x") };
@@ -146,7 +154,6 @@ async fn ignored_events_and_empty_webhooks_end_by_a_rule() {
     assert!(books.balanced(), "{:?}", books.unexplained);
 }
 
-#[tokio::test]
 async fn what_nobody_could_parse_is_parked_with_its_reason() {
     let mut house = house().await;
     let failure = Failure::new(Class::Bug, "plugin.trap", "the plugin trapped in parse; look at its version");
@@ -159,7 +166,6 @@ async fn what_nobody_could_parse_is_parked_with_its_reason() {
     assert!(house.store.books(WS).await.unwrap().settled());
 }
 
-#[tokio::test]
 async fn what_was_kept_unread_is_normalized_once() {
     let mut house = house().await;
     house.take(vec![message("1", "known", "x")]).await;
@@ -186,7 +192,6 @@ async fn what_was_kept_unread_is_normalized_once() {
 
 /// A group must never become the private conversation of one of its speakers, nor the other way round: an answer to the one
 /// would be read by the other.
-#[tokio::test]
 async fn a_group_and_its_speakers_have_conversations_of_their_own() {
     let mut house = house().await;
     let in_group = |from: &str, key: &str| Event {
@@ -211,7 +216,6 @@ async fn a_group_and_its_speakers_have_conversations_of_their_own() {
 }
 
 /// A press of a button may carry no time of its own: it still shows that the contact was here.
-#[tokio::test]
 async fn what_has_no_time_of_its_own_happened_when_it_came() {
     let house = house().await;
     let kept = house.take(vec![Event { at: 0, ..message("1", "a", "x") }]).await;
@@ -219,4 +223,20 @@ async fn what_has_no_time_of_its_own_happened_when_it_came() {
     assert_eq!(conversation.last_inbound(), Some(house.clock.now()));
     let history = house.store.history(&conversation, 5).await.unwrap();
     assert_eq!(history[0].at, kept.events[0].at);
+}
+
+/// As when a provider delivers again what an erased contact once said.
+async fn a_stranger_who_first_brings_only_what_is_known_is_born_with_the_next_message() {
+    let mut house = house().await;
+    let first = house.take(vec![message("1", "a", "x")]).await.events.remove(0).conversation.unwrap();
+    house.store.erase_contact(WS, first.contact, "cli").await.unwrap();
+    let again = house.take(vec![message("1", "a", "x")]).await;
+    assert_eq!((again.events.len(), again.duplicates), (0, 1));
+    let event = house.take(vec![message("1", "b", "back")]).await.events.remove(0).id;
+    house.again().await;
+    let read = house.store.event(WS, event).await.unwrap().unwrap();
+    assert_eq!(read.event.text(), Some("back"));
+    let conversation = read.conversation.unwrap();
+    assert_ne!(conversation.contact, first.contact);
+    assert_eq!(house.store.timeline(&conversation, 9).await.unwrap().len(), 1);
 }

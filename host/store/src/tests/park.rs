@@ -12,6 +12,20 @@ use crate::{
     WorkspaceRow,
 };
 
+super::on_both! {
+    a_webhook_is_unread_again_or_ends_dropped,
+    an_event_without_runs_is_routed_again_with_its_webhook_open,
+    a_run_is_due_again_and_its_event_open,
+    an_event_goes_on_with_its_failed_runs_and_not_from_its_beginning,
+    a_dropped_run_ends_cancelled_with_its_event_and_says_why,
+    an_event_of_two_failed_runs_ends_with_the_second,
+    a_send_is_due_now_with_its_key_or_ends_dropped,
+    what_is_done_is_audited_in_its_own_commit_and_what_is_refused_is_not,
+    two_processes_never_both_have_it,
+    an_erased_contacts_things_are_not_tried_again_and_may_be_dropped,
+    things_are_found_by_their_ids_their_keys_and_the_providers_ids,
+}
+
 fn drop_it() -> Wish {
     Wish::Drop("a test said so".into())
 }
@@ -43,7 +57,14 @@ async fn failed_run(house: &House, key: &str) -> (KeptEvent, Id) {
         id: house.id(),
         state: RunState::Failed,
         reason: Some(failure("limit.cpu")),
-        entries: vec![Entry::Started { workflow: "abc".into(), plugins: vec![], event: event.id, at: START, seed: 1 }],
+        entries: vec![Entry::Started {
+            workflow: "abc".into(),
+            plugins: vec![],
+            event: event.id,
+            at: START,
+            seed: 1,
+            caller: None,
+        }],
         ..decide.runs[0].clone()
     };
     let run = failed.id;
@@ -73,7 +94,6 @@ async fn parked_send(house: &House, key: &str, code: &str) -> (KeptEvent, Id) {
     (event, id)
 }
 
-#[tokio::test]
 async fn a_webhook_is_unread_again_or_ends_dropped() {
     let house = house().await;
     let mut ids = Vec::new();
@@ -104,12 +124,11 @@ async fn a_webhook_is_unread_again_or_ends_dropped() {
     balanced(&house).await;
 }
 
-#[tokio::test]
 async fn an_event_without_runs_is_routed_again_with_its_webhook_open() {
     let house = house().await;
     let kept = house.take(vec![message("1", "a", "x"), message("2", "b", "x")]).await;
     for event in &kept.events {
-        house.store.receipt(WS, event.id, event.webhook, EventEnd::parked("channel_disconnected"), None).await.unwrap();
+        house.store.receipt(event, EventEnd::parked("channel_disconnected"), None).await.unwrap();
     }
     assert_eq!(balanced(&house).await.webhooks["done"], 1);
     act(&house, kept.events[0].id, &Wish::Retry).await;
@@ -127,7 +146,6 @@ async fn an_event_without_runs_is_routed_again_with_its_webhook_open() {
     assert_eq!(refused(&house, kept.events[0].id, &Wish::Retry).await, "park.not_parked");
 }
 
-#[tokio::test]
 async fn a_run_is_due_again_and_its_event_open() {
     let house = house().await;
     let (event, run) = failed_run(&house, "a").await;
@@ -141,7 +159,6 @@ async fn a_run_is_due_again_and_its_event_open() {
     assert_eq!(refused(&house, event.id, &Wish::Retry).await, "park.not_parked", "the event went with it");
 }
 
-#[tokio::test]
 async fn an_event_goes_on_with_its_failed_runs_and_not_from_its_beginning() {
     let house = house().await;
     let (event, run) = failed_run(&house, "a").await;
@@ -152,7 +169,6 @@ async fn an_event_goes_on_with_its_failed_runs_and_not_from_its_beginning() {
     assert_eq!((books.runs["waiting"], books.runs["done"], books.events["routed"]), (1, 1, 1));
 }
 
-#[tokio::test]
 async fn a_dropped_run_ends_cancelled_with_its_event_and_says_why() {
     let house = house().await;
     for by_event in [false, true] {
@@ -173,7 +189,6 @@ async fn a_dropped_run_ends_cancelled_with_its_event_and_says_why() {
     assert!(house.store.parked(WS, 10).await.unwrap().is_empty());
 }
 
-#[tokio::test]
 async fn an_event_of_two_failed_runs_ends_with_the_second() {
     let house = house().await;
     let event = house.take(vec![message("1", "a", "x")]).await.events.remove(0);
@@ -195,7 +210,6 @@ async fn an_event_of_two_failed_runs_ends_with_the_second() {
     assert_eq!((books.runs["cancelled"], books.runs["waiting"], books.events["routed"], books.webhooks["kept"]), (1, 1, 1, 1));
 }
 
-#[tokio::test]
 async fn a_send_is_due_now_with_its_key_or_ends_dropped() {
     let house = house().await;
     let (_, rejected) = parked_send(&house, "a", "provider.rejected").await;
@@ -222,7 +236,6 @@ async fn a_send_is_due_now_with_its_key_or_ends_dropped() {
     }
 }
 
-#[tokio::test]
 async fn what_is_done_is_audited_in_its_own_commit_and_what_is_refused_is_not() {
     let house = house().await;
     let row = WorkspaceRow { id: WS, name: "Shop".into(), time_zone: "UTC".into(), language: "en".into() };
@@ -244,12 +257,11 @@ async fn what_is_done_is_audited_in_its_own_commit_and_what_is_refused_is_not() 
     balanced(&house).await;
 }
 
-#[tokio::test]
 async fn two_processes_never_both_have_it() {
     let house = house().await;
     let (_, send) = parked_send(&house, "a", "provider.rejected").await;
     // A second store on the same files, as another process has it.
-    let other = super::open(house.dir.path(), &house.master, &house.clock).await.unwrap();
+    let other = super::open(&house.config, &house.master, &house.clock).await.unwrap();
     let (retry, dropping) = (Wish::Retry, drop_it());
     let (one, two) =
         tokio::join!(house.store.act_on_parked(WS, send, "a", &retry), other.act_on_parked(WS, send, "b", &dropping));
@@ -260,12 +272,11 @@ async fn two_processes_never_both_have_it() {
     balanced(&house).await;
 }
 
-#[tokio::test]
 async fn an_erased_contacts_things_are_not_tried_again_and_may_be_dropped() {
     let house = house().await;
     let (event, run) = failed_run(&house, "a").await;
     let (_, send) = parked_send(&house, "b", "provider.rejected").await;
-    house.store.erase_contact(WS, event.conversation.as_ref().unwrap().contact).await.unwrap();
+    house.store.erase_contact(WS, event.conversation.as_ref().unwrap().contact, "cli").await.unwrap();
     for id in [event.id, run, send] {
         assert_eq!(refused(&house, id, &Wish::Retry).await, "park.erased");
     }
@@ -276,7 +287,6 @@ async fn an_erased_contacts_things_are_not_tried_again_and_may_be_dropped() {
     assert_eq!((books.runs["cancelled"], books.sends["dropped"], books.events["parked"]), (1, 2, 0));
 }
 
-#[tokio::test]
 async fn things_are_found_by_their_ids_their_keys_and_the_providers_ids() {
     let house = house().await;
     let channel = crate::ChannelNew {

@@ -12,8 +12,18 @@ use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Speaker;
 use serde_json::json;
 
-use super::{START, WS, answer, house, message};
+use super::{START, WS, all_shards, answer, house, message};
 use crate::*;
+
+super::on_both! {
+    every_state_of_a_send_round_trips_and_none_goes_back,
+    a_status_finds_its_send_by_key_or_by_provider_id,
+    every_state_of_a_run_round_trips_and_its_journal_grows,
+    a_conversation_remembers_what_was_said_in_order,
+    state_is_kept_by_scope_with_its_mark_until_its_time,
+    channels_credentials_workflows_and_workspaces_round_trip,
+    the_audit_finds_what_was_changed_taken_out_or_moved,
+}
 
 fn update(conversation: &Arc<ConversationRef>, id: Id, state: SendState) -> SendUpdate {
     SendUpdate {
@@ -29,7 +39,6 @@ fn update(conversation: &Arc<ConversationRef>, id: Id, state: SendState) -> Send
     }
 }
 
-#[tokio::test]
 async fn every_state_of_a_send_round_trips_and_none_goes_back() {
     let mut house = house().await;
     let kept = house.take((0..8).map(|n| message("1", &format!("m{n}"), "x")).collect()).await;
@@ -51,7 +60,7 @@ async fn every_state_of_a_send_round_trips_and_none_goes_back() {
         assert_eq!((row.operation, row.marked, row.path.as_str()), (send.operation.clone(), true, "1"));
         assert_eq!(house.store.sends_of_run(WS, send.run).await.unwrap().len(), 1);
     }
-    assert_eq!(house.store.open_sends().await.unwrap().len(), 3);
+    assert_eq!(house.store.open_sends(&all_shards()).await.unwrap().len(), 3);
     assert_eq!(house.store.due_sends(START + 9, 10).await.unwrap().len(), 2, "what is leaving is not due");
     assert_eq!(house.store.due_sends(START + 8, 10).await.unwrap().len(), 0);
     // Read, then a late "delivered".
@@ -65,7 +74,6 @@ async fn every_state_of_a_send_round_trips_and_none_goes_back() {
     assert!(house.store.send(Id(2), read.id).await.unwrap().is_none(), "another workspace sees nothing");
 }
 
-#[tokio::test]
 async fn a_status_finds_its_send_by_key_or_by_provider_id() {
     let house = house().await;
     let kept = house.take(vec![message("1", "a", "x")]).await;
@@ -96,7 +104,7 @@ async fn a_status_finds_its_send_by_key_or_by_provider_id() {
     assert_eq!(kept.events[0].conversation.as_ref().unwrap().id, conversation.id);
     let before = house.store.stats().commits;
     let delivered = Some(update(&conversation, send.id, SendState::Delivered));
-    house.store.receipt(WS, kept.events[0].id, kept.events[0].webhook, EventEnd::by("receipt"), delivered).await.unwrap();
+    house.store.receipt(&kept.events[0], EventEnd::by("receipt"), delivered).await.unwrap();
     assert_eq!(house.store.stats().commits, before + 1);
     let row = house.store.send(WS, send.id).await.unwrap().unwrap();
     assert_eq!((row.state, row.provider_ids.len(), row.reason), (SendState::Delivered, 2, None));
@@ -104,7 +112,6 @@ async fn a_status_finds_its_send_by_key_or_by_provider_id() {
     assert_eq!((event.state, event.rule.as_deref()), (EventState::Ended, Some("receipt")));
 }
 
-#[tokio::test]
 async fn every_state_of_a_run_round_trips_and_its_journal_grows() {
     let mut house = house().await;
     let kept = house.take((0..6).map(|n| message("1", &format!("m{n}"), "x")).collect()).await;
@@ -140,7 +147,6 @@ async fn every_state_of_a_run_round_trips_and_its_journal_grows() {
     assert!(house.store.run(Id(2), runs[0].id).await.unwrap().is_none());
 }
 
-#[tokio::test]
 async fn a_conversation_remembers_what_was_said_in_order() {
     let mut house = house().await;
     for n in 0..5 {
@@ -172,7 +178,6 @@ async fn a_conversation_remembers_what_was_said_in_order() {
     assert!(house.store.conversation(Id(2), one.conversation.id).await.unwrap().is_none());
 }
 
-#[tokio::test]
 async fn state_is_kept_by_scope_with_its_mark_until_its_time() {
     let house = house().await;
     let kept = house.take(vec![message("1", "a", "x"), message("2", "b", "x")]).await;
@@ -204,7 +209,6 @@ async fn state_is_kept_by_scope_with_its_mark_until_its_time() {
     assert_eq!(get(&one, Scope::Conversation).await, None);
 }
 
-#[tokio::test]
 async fn channels_credentials_workflows_and_workspaces_round_trip() {
     let mut house = house().await;
     let config = json!({"api_version": "v21.0"});
@@ -223,8 +227,8 @@ async fn channels_credentials_workflows_and_workspaces_round_trip() {
     house.store.connect(id, new.clone(), vec![credential.clone()]).await.unwrap();
     house.store.set_channel_state(WS, id, ChannelState::Revoked).await.unwrap();
     let files = |n: u8| vec![("workflow.yaml".to_string(), format!("name: w{n}"))];
-    house.store.publish_workflow(WS, "w", "h1", files(1)).await.unwrap();
-    house.store.publish_workflow(WS, "w", "h2", files(2)).await.unwrap();
+    house.store.publish_workflow(WS, "cli", "w", "h1", files(1)).await.unwrap();
+    house.store.publish_workflow(WS, "cli", "w", "h2", files(2)).await.unwrap();
     let workspace = WorkspaceRow { id: WS, name: "Shop".into(), time_zone: "Europe/Berlin".into(), language: "de".into() };
     house.store.put_workspace(workspace.clone()).await.unwrap();
     house.again().await;
@@ -241,14 +245,13 @@ async fn channels_credentials_workflows_and_workspaces_round_trip() {
     let old = house.store.workflow(WS, "h1").await.unwrap().unwrap();
     assert_eq!((old.active, old.files), (false, files(1)));
     assert!(house.store.workflow(Id(2), "h1").await.unwrap().is_none());
-    house.store.publish_workflow(WS, "w", "h1", files(1)).await.unwrap();
+    house.store.publish_workflow(WS, "cli", "w", "h1", files(1)).await.unwrap();
     assert_eq!(house.store.active_workflows(WS).await.unwrap()[0].hash, "h1", "a roll-back is a publication");
-    house.store.retire_workflow(WS, "w").await.unwrap();
+    house.store.retire_workflow(WS, "cli", "w").await.unwrap().unwrap();
     assert!(house.store.active_workflows(WS).await.unwrap().is_empty());
     assert_eq!(house.store.workspaces().await.unwrap(), [workspace]);
 }
 
-#[tokio::test]
 async fn the_audit_finds_what_was_changed_taken_out_or_moved() {
     let harms = [
         ("update audit set detail='other' where id=?", 1),
@@ -265,9 +268,7 @@ async fn the_audit_finds_what_was_changed_taken_out_or_moved() {
         let lines = house.store.audit_lines(WS, 10).await.unwrap();
         assert_eq!((lines.len(), lines[0].detail.as_str()), (4, "channel 3"));
         let ids: Vec<Id> = lines.iter().rev().map(|l| l.id).collect();
-        let mut keeper = house.store.keeper.lock().await;
-        sqlx::query(harm).bind(ids[1].0).execute(keeper.as_mut().unwrap()).await.unwrap();
-        drop(keeper);
+        house.meddle(harm, ids[1]).await;
         let found = house.store.audit_check(WS).await.unwrap().expect(harm);
         let expected = if harm.contains("id=id+") { ids[2] } else { ids[first_bad] };
         assert_eq!(found, expected, "{harm}");

@@ -4,10 +4,18 @@ use pointsman_core::id::Id;
 use pointsman_vault::MasterKey;
 
 use super::intake::futures_join;
-use super::{WS, answer, house, message, open};
+use super::{WS, all_shards, answer, house, message, open};
 use crate::{Parsed, StoreError};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+super::on_both! {
+    two_hundred_at_once_take_far_fewer_commits,
+    one_bad_operation_does_not_fail_the_others,
+    another_master_key_is_refused_and_nothing_is_changed,
+    a_newer_schema_is_refused,
+    a_closed_store_answers_closed_and_loses_nothing,
+    a_key_without_its_contact_does_no_harm,
+}
+
 async fn two_hundred_at_once_take_far_fewer_commits() {
     let house = house().await;
     house.take((0..200).map(|n| message(&format!("c{n}"), &format!("first{n}"), "x")).collect()).await;
@@ -22,7 +30,6 @@ async fn two_hundred_at_once_take_far_fewer_commits() {
     assert_eq!(house.store.open_events((Id(0), Id(0)), 1_000).await.unwrap().len(), 400);
 }
 
-#[tokio::test]
 async fn one_bad_operation_does_not_fail_the_others() {
     let house = house().await;
     let kept = house.take(vec![message("1", "a", "x"), message("2", "b", "x"), message("3", "c", "x")]).await;
@@ -39,36 +46,30 @@ async fn one_bad_operation_does_not_fail_the_others() {
     assert!(matches!(bad, Err(StoreError::Taken(_))), "{bad:?}");
     assert_eq!(house.store.stats().repeats, 1, "they were in one batch");
     assert!(house.store.open_events((Id(0), Id(0)), 10).await.unwrap().is_empty());
-    assert_eq!(house.store.open_sends().await.unwrap().len(), 3);
+    assert_eq!(house.store.open_sends(&all_shards()).await.unwrap().len(), 3);
     // The failed commit left no link in the timeline of its conversation.
     let conversation = kept.events[0].conversation.clone().unwrap();
     assert_eq!(house.store.timeline(&conversation, 10).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
 async fn another_master_key_is_refused_and_nothing_is_changed() {
     let house = house().await;
     house.take(vec![message("1", "a", "x")]).await;
     house.store.close().await.unwrap();
     let other = MasterKey::generate().unwrap().to_text().to_string();
-    assert_eq!(open(house.dir.path(), &other, &house.clock).await.err(), Some(StoreError::WrongKey));
-    let store = open(house.dir.path(), &house.master, &house.clock).await.unwrap();
+    assert_eq!(open(&house.config, &other, &house.clock).await.err(), Some(StoreError::WrongKey));
+    let store = open(&house.config, &house.master, &house.clock).await.unwrap();
     assert_eq!(store.open_events((Id(0), Id(0)), 10).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let house = house().await;
+    house.meddle("insert into schema_version(version) values (?1)", Id(99)).await;
     house.store.close().await.unwrap();
-    let mut connection =
-        crate::database::open_keeper(&house.dir.path().join("pointsman.db"), crate::database::Kind::Data).await.unwrap();
-    sqlx::raw_sql("insert into schema_version(version) values (99)").execute(&mut connection).await.unwrap();
-    sqlx::Connection::close(connection).await.unwrap();
-    let refused = open(house.dir.path(), &house.master, &house.clock).await.err();
+    let refused = open(&house.config, &house.master, &house.clock).await.err();
     assert!(matches!(refused, Some(StoreError::Newer { found: 99, .. })), "{refused:?}");
 }
 
-#[tokio::test]
 async fn a_closed_store_answers_closed_and_loses_nothing() {
     let mut house = house().await;
     let kept = house.take(vec![message("1", "a", "x")]).await;
@@ -78,7 +79,6 @@ async fn a_closed_store_answers_closed_and_loses_nothing() {
     assert_eq!(house.store.event(WS, kept.events[0].id).await.unwrap().unwrap().id, kept.events[0].id);
 }
 
-#[tokio::test]
 async fn a_key_without_its_contact_does_no_harm() {
     // A crash between the commit of the key and that of the data.
     let mut house = house().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pointsman_core::clock::Instant;
 use pointsman_core::effect::Scope;
-use pointsman_core::event::Person;
+use pointsman_core::event::{Event, Person};
 use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::{Entry, RunState};
@@ -39,6 +39,19 @@ pub struct Decide {
     pub contact_body: Option<ContactBody>,
     /// Keys of the small store.
     pub state: Vec<StateWrite>,
+    /// Facts of the workspace's own that came of it.
+    pub raised: Vec<Raised>,
+}
+
+/// A fact of the workspace's own.
+#[derive(Debug, Clone)]
+pub struct Raised {
+    /// Its id.
+    pub id: Id,
+    /// The id of the webhook that stands for it in the books.
+    pub webhook: Id,
+    /// The fact.
+    pub event: Event,
 }
 
 /// A run that began or went on.

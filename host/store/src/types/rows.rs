@@ -230,7 +230,9 @@ pub struct Books {
     pub runs: BTreeMap<&'static str, u64>,
     /// Sends by state: `ready`, `sending`, `unknown`, `sent`, `delivered`, `read`, `parked`, `dropped`.
     pub sends: BTreeMap<&'static str, u64>,
-    /// What is open, and what it waits for.
+    /// How many things are open.
+    pub open_count: u64,
+    /// What is open, and what it waits for: the first thousand of each kind.
     pub open: Vec<OpenItem>,
     /// What is open without a rule that explains it. Empty, or something is wrong.
     pub unexplained: Vec<String>,
@@ -261,6 +263,43 @@ pub struct OpenItem {
     pub waits_for: String,
     /// Until when, where that is known.
     pub until: Option<Instant>,
+}
+
+/// When a version was made the active one of its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkflowChange {
+    /// The workflow's name.
+    pub name: String,
+    /// When.
+    pub at: Instant,
+    /// The version; absent: the name was taken out of use.
+    pub hash: Option<String>,
+    /// By whom, as the audit says.
+    pub actor: Option<String>,
+    /// How: `workflow.publish`, `workflow.rollback`, `workflow.retire`.
+    pub action: Option<String>,
+}
+
+/// A version of a step plugin that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PluginVersion {
+    /// `pointsman/keyword`.
+    pub id: String,
+    /// SHA-256 of its component, hex.
+    pub digest: String,
+    /// When it was kept first.
+    pub at: Instant,
+    /// Why it may not run any more.
+    pub yanked: Option<String>,
+}
+
+/// What a version of a plugin is loaded from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginComponent {
+    /// The text of its `plugin.toml`.
+    pub manifest: String,
+    /// Its component.
+    pub component: Vec<u8>,
 }
 
 /// A line of the audit.

@@ -145,7 +145,8 @@ async fn read<T: DeserializeOwned>(request: Request, form: &str) -> Result<T, Pr
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "demo.invalid", "send application/json"));
     }
-    let body = body::collect(request.into_body(), BODY, Pace::USUAL, &Budget::new(0)).await.map_err(|why| match why {
+    let budget = Budget::new(0);
+    let (body, _share) = body::collect(request.into_body(), BODY, Pace::USUAL, &budget).await.map_err(|why| match why {
         Unread::TooLarge | Unread::Busy => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "demo.invalid", "that is too much for one message")
         }

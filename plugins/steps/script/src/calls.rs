@@ -1,8 +1,8 @@
 //! Functions that wait: each is answered from the journal or ends the leg. What they take is the host's business; here it is
 //! only written down, exactly, as a JSON array of the arguments.
 //!
-//! `ask(text, options)`, `wait(duration | options)`, `sleep(duration)`, `approve(text, options)`, `step(plugin, input)`,
-//! `call_workflow(name, with)`, `http(request)`. (`call` itself is a word of the language.)
+//! `ask(text, options)`, `wait(duration | options)`, `sleep(duration)`, `approve(text, options)`, `draft(text, options)`,
+//! `step(plugin, input)`, `call_workflow(name, with)`, `http(request)`. (`call` itself is a word of the language.)
 
 use rhai::{Dynamic, Engine};
 
@@ -14,6 +14,7 @@ const CALLS: &[(&str, &str)] = &[
     ("wait", "wait"),
     ("sleep", "sleep"),
     ("approve", "approve"),
+    ("draft", "draft"),
     ("step", "step"),
     ("call_workflow", "call"),
     ("http", "http"),

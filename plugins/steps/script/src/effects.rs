@@ -16,8 +16,6 @@ use crate::values;
 pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("reply", |text: ImmutableString| act("reply", Act::Reply(plain(&text)?)));
     engine.register_fn("reply", |said: Map| act("reply", Act::Reply(message("reply", &said)?)));
-    engine.register_fn("draft", |text: ImmutableString| act("draft", Act::Draft(plain(&text)?)));
-    engine.register_fn("draft", |said: Map| act("draft", Act::Draft(message("draft", &said)?)));
     engine.register_fn("template", |name: ImmutableString, language: ImmutableString| template(&name, &language, &Array::new()));
     engine.register_fn("template", |name: ImmutableString, language: ImmutableString, parameters: Array| {
         template(&name, &language, &parameters)

@@ -8,7 +8,6 @@ use crate::bindings::pointsman::plugin::types::{Message, Template};
 #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only the host reads all of them"))]
 pub(crate) enum Act {
     Reply(Message),
-    Draft(Message),
     Template(Template),
     Tag(String),
     Untag(String),
@@ -48,7 +47,6 @@ mod real {
     pub(crate) fn act(wish: Act) -> Result<(), Refusal> {
         match wish {
             Act::Reply(message) => host::reply(&message),
-            Act::Draft(message) => host::draft(&message),
             Act::Template(template) => host::send_template(&template),
             Act::Tag(tag) => host::tag(&tag),
             Act::Untag(tag) => host::untag(&tag),

@@ -1,14 +1,18 @@
 //! The line on real input: a signed webhook in, a reply out, and everything around it that a provider or an operator would
 //! notice.
 
+mod calls;
 mod channels;
 mod connect;
 pub mod conversation;
+mod gather;
 mod intake;
 mod outbox;
 mod parked;
 mod shipped;
+mod triggers;
 mod try_plugin;
-mod waiting;
+mod versions;
+pub mod waiting;
 mod why;
 mod workflows;

@@ -186,6 +186,7 @@ async fn statuses_move_a_message_forward_and_never_back() {
         assert_eq!(send.key, key);
     }
     assert_eq!(site.emulator.status("wamid.foreign", ANA, "delivered", None).await.unwrap(), 200);
+    host.idle().await;
     host.stop().await;
     let books = site.books();
     assert_eq!(books["events"]["ended"], 5, "{books}");

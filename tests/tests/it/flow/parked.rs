@@ -249,8 +249,8 @@ async fn a_webhook_that_could_not_be_read_is_read_again_and_answered() {
 async fn an_event_whose_channel_was_switched_off_is_routed_again_when_it_is_back() {
     let site = Site::new(&[SHOP]).await;
     let channel: Id = site.channel.parse().unwrap();
-    let host = site.host().await;
-    // Kept, and the host ends before it is routed; meanwhile the channel is switched off.
+    // Kept, and not routed yet; meanwhile the channel is switched off.
+    let store = pointsman::wiring::open_store(&site.config()).await.unwrap();
     let event = Event {
         dedupe_key: "hello".into(),
         account: None,
@@ -262,9 +262,9 @@ async fn an_event_whose_channel_was_switched_off_is_routed_again_when_it_is_back
         extra: None,
     };
     let intake = Intake { workspace: WS, channel, at: 1, raw: b"{}".to_vec(), parsed: Parsed::Events(vec![event]) };
-    host.store().intake(intake).await.unwrap();
-    host.store().set_channel_state(WS, channel, ChannelState::Off).await.unwrap();
-    host.stop().await;
+    store.intake(intake).await.unwrap();
+    store.set_channel_state(WS, channel, ChannelState::Off).await.unwrap();
+    store.close().await.unwrap();
     let host = site.host().await;
     host.idle().await;
     let item = the_parked(&site, "event").await;

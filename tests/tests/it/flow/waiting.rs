@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::{ANA, Folder, InTest, Site, eventually};
 
-const NOW: i64 = 1_790_000_000_000;
-const DAY: i64 = 86_400_000;
+pub const NOW: i64 = 1_790_000_000_000;
+pub const DAY: i64 = 86_400_000;
 
 /// Asks for a number, twice if need be, and takes it from there.
 const ASKS: Folder<'static> = (
@@ -35,7 +35,7 @@ steps:
     &[],
 );
 
-async fn said(site: &Site, count: usize) -> Vec<String> {
+pub async fn said(site: &Site, count: usize) -> Vec<String> {
     let taken = site.taken(count).await;
     assert_eq!(taken.len(), count, "{taken:?}");
     taken
@@ -44,17 +44,17 @@ async fn said(site: &Site, count: usize) -> Vec<String> {
         .collect()
 }
 
-async fn says(site: &Site, text: &str) {
+pub async fn says(site: &Site, text: &str) {
     assert_eq!(site.emulator.say(ANA, "Ana", text).await.unwrap().1, 200);
 }
 
 /// Moves the clock on, and gives the beats their time.
-async fn later(clock: &VirtualClock, ms: i64) {
+pub async fn later(clock: &VirtualClock, ms: i64) {
     clock.advance(ms);
     tokio::time::sleep(Duration::from_millis(700)).await;
 }
 
-async fn books(host: &InTest) -> Value {
+pub async fn books(host: &InTest) -> Value {
     host.idle().await;
     let books = host.store().books(pointsman::wiring::FIRST_WORKSPACE).await.unwrap();
     assert!(books.balanced(), "{books:?}");

@@ -296,7 +296,7 @@ async fn an_erased_contacts_message_is_said_to_be_erased() {
     host.idle().await;
     let event = why(&site, &id)["event"]["id"].as_str().unwrap().to_owned();
     let kept = host.store().event(WS, event.parse().unwrap()).await.unwrap().unwrap();
-    host.store().erase_contact(WS, kept.conversation.unwrap().contact).await.unwrap();
+    host.store().erase_contact(WS, kept.conversation.unwrap().contact, "cli").await.unwrap();
     check(&why(&site, &event), "not_answered: erased", "the contact was erased");
     host.stop().await;
 }

@@ -7,10 +7,14 @@ use pointsman_core::clock::VirtualClock;
 use pointsman_emulator::Fault;
 
 use crate::flow::conversation::SHOP;
+use crate::support::stores::skipped;
 use crate::support::{ANA, Site, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_older_copy() {
+    if skipped("a copy of the data is a copy of files") {
+        return;
+    }
     let workspace = pointsman::wiring::FIRST_WORKSPACE;
     let site = Site::new(&[SHOP]).await;
     let host = site.host().await;
@@ -40,7 +44,7 @@ async fn after_the_key_is_destroyed_nothing_of_the_contact_opens_not_even_in_an_
     let ben_webhook = webhook(host.store().event(workspace, ben_event).await.unwrap());
     drop(runs);
     drop(ana);
-    host.store().erase_contact(workspace, contact).await.unwrap();
+    host.store().erase_contact(workspace, contact, "cli").await.unwrap();
     host.stop().await;
 
     // The copy of the data from before comes back in the place of today's.
@@ -84,7 +88,7 @@ async fn what_was_to_leave_ends_with_the_contact_and_others_go_on() {
     site.emulator.say(ANA, "Ana", "hello").await.unwrap();
     eventually("the refusal", || (site.emulator.calls().len() == 1).then_some(())).await;
     let rows = host.store().conversations(workspace, 10).await.unwrap();
-    host.store().erase_contact(workspace, rows[0].conversation.contact).await.unwrap();
+    host.store().erase_contact(workspace, rows[0].conversation.contact, "cli").await.unwrap();
     drop(rows);
     clock.advance(600_000);
     host.idle().await;

@@ -156,6 +156,6 @@ async fn other_conversations_go_on_beside_a_script_that_never_ends() {
     let parked = site.done(&["park", "list"]);
     let limits = parked.as_array().unwrap().iter().filter(|p| p["kind"] == "run" && p["code"] == "limit.cpu").count();
     assert_eq!(limits, 10, "{parked}");
-    let network = parked.as_array().unwrap().iter().filter(|p| p["code"] == "script.wait_not_supported").count();
+    let network = parked.as_array().unwrap().iter().filter(|p| p["code"] == "denied.http").count();
     assert_eq!(network, 1, "a script that asks the network is parked with its reason: {parked}");
 }

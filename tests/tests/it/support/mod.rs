@@ -17,6 +17,7 @@ use pointsman_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod stores;
 pub mod sweep;
 
 pub const APP_SECRET: &str = "app-secret-for-tests";
@@ -34,6 +35,8 @@ pub struct Site {
     pub channel: String,
     /// Further addresses that the host may speak to: `host:port`.
     pub allowed: Vec<String>,
+    /// Its databases, where they are Postgres.
+    databases: Option<stores::Databases>,
 }
 
 /// The binary under test.
@@ -66,8 +69,9 @@ impl Site {
         let config = WhatsappConfig { app_secret: APP_SECRET.into(), token: TOKEN.into(), ..emulator };
         let emulator = Whatsapp::start(config).await.expect("an emulator");
         let dir = tempfile::tempdir().expect("a folder");
-        let mut site = Self { dir, emulator, channel: String::new(), allowed: Vec::new() };
-        site.done(&["init"]);
+        let databases = stores::databases().await;
+        let mut site = Self { dir, emulator, channel: String::new(), allowed: Vec::new(), databases };
+        site.init();
         let api = format!("api_url={}", site.emulator.url());
         let account = site.emulator.config().phone_number_id.clone();
         let waba = format!("waba_id={}", site.emulator.config().waba_id);
@@ -260,17 +264,26 @@ impl Process {
         format!("http://{}/hooks/{channel}", self.public)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, and wait until it is gone.
     pub fn kill(mut self) {
         self.child.kill().expect("a kill");
         self.child.wait().expect("an end");
     }
 
+    /// Waits until it ended by itself.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        eventually("the host ends", || self.child.try_wait().expect("a status")).await
+    }
+
     /// Waits until it ended by itself; the signal that ended it.
     pub async fn died(&mut self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt;
-        let status = eventually("the host dies", || self.child.try_wait().expect("a status")).await;
-        status.signal()
+        self.ended().await.signal()
     }
 
     /// SIGTERM, and wait for a clean end.
@@ -305,7 +318,17 @@ impl InTest {
 
     /// Waits until nothing is under way.
     pub async fn idle(&self) {
-        eventually("nothing under way", || (self.engine.under_way() == (0, 0)).then_some(())).await;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            // Where hosts share a database, an event that was kept is in nobody's hands for a moment.
+            let books = self.store().books(pointsman::wiring::FIRST_WORKSPACE).await.expect("the books");
+            let kept = self.store().shared() && books.events.get("new").is_some_and(|count| *count > 0);
+            if !kept && self.engine.under_way() == (0, 0) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "waited 20 s for: nothing under way");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Ends it in good order.

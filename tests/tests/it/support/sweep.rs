@@ -55,14 +55,15 @@ pub fn hits(places: &[Place], needle: &str) -> Vec<String> {
 }
 
 impl Site {
-    /// Everything that the host left in its folder, but the recovery note (which is for a person's safe) and the customer's own
-    /// workflows.
+    /// Everything that the host left in its folder and in its databases, but the recovery note (which is for a person's safe) and
+    /// the customer's own workflows.
     pub fn left_behind(&self) -> Vec<Place> {
         let name = |path: &Path| path.strip_prefix(self.dir.path()).unwrap_or(path).display().to_string();
         self.files()
             .into_iter()
             .filter(|(path, _)| !path.ends_with("RECOVERY.txt") && !path.starts_with(self.workflows()))
             .map(|(path, bytes)| (name(&path), bytes))
+            .chain(self.dumps())
             .collect()
     }
 

@@ -7,18 +7,24 @@ use pointsman_manifest::Manifest;
 use pointsman_vault::fresh_secret;
 use secrecy::SecretString;
 
-/// One secret for every slot of the manifest.
+fn variable(slot: &str) -> String {
+    format!("POINTSMAN_SECRET_{}", slot.to_uppercase().replace('-', "_"))
+}
+
+/// The secret of a slot, where the environment has it.
 #[expect(clippy::disallowed_methods, reason = "secrets come from the environment, and are read only here")]
+pub(in crate::cli) fn from_environment(slot: &str) -> Option<SecretString> {
+    std::env::var(variable(slot)).ok().map(SecretString::from)
+}
+
+/// One secret for every slot of the manifest.
 pub(super) fn secrets(manifest: &Manifest, given: Option<&[(String, SecretString)]>) -> Result<Vec<(String, SecretString)>> {
     if let Some(given) = given {
         return Ok(given.to_vec());
     }
     let mut found = Vec::new();
-    let variable = |slot: &str| format!("POINTSMAN_SECRET_{}", slot.to_uppercase().replace('-', "_"));
     for slot in &manifest.credentials {
-        if let Ok(value) = std::env::var(variable(&slot.slot)) {
-            found.push((slot.slot.clone(), SecretString::from(value)));
-        }
+        found.extend(from_environment(&slot.slot).map(|secret| (slot.slot.clone(), secret)));
     }
     let missing = |found: &[(String, SecretString)]| -> Vec<String> {
         let wanted = manifest.credentials.iter().filter(|s| !s.optional && !s.generate).map(|s| s.slot.clone());

@@ -32,12 +32,12 @@ pub(super) fn make(context: &Context, args: &Args, providers: &Providers) -> Res
         channels.push(connected.shown(added.id.to_string()));
     }
     let workflows = std::slice::from_ref(&args.workflows);
-    let (published, broken) =
-        publish::publish_folders(context, workflows).with_context(|| format!("the workflows in {}", args.workflows.display()))?;
-    if published.is_empty() {
+    let outcome = publish::publish_folders(context, workflows, false)
+        .with_context(|| format!("the workflows in {}", args.workflows.display()))?;
+    if outcome.published.is_empty() {
         bail!(
             "{} workflows in {} are broken and none is in order: `pointsman check` tells why",
-            broken.len(),
+            outcome.broken.len(),
             args.workflows.display()
         );
     }

@@ -94,7 +94,7 @@ fn allowed(rig: &Rig, request: &HttpRequest, account: &Account) -> Result<(), Fa
         desk.stored(&slot.slot, hosts, "a-secret-of-this-slot")
     });
     let stored: Vec<StoredCredential> = stored.collect::<Result<_, _>>()?;
-    desk.broker.check(request, &stored, slots)
+    rig.wait(desk.broker.check(request, &stored, slots))
 }
 
 /// An answer of the provider, as `outbound.json` writes it.

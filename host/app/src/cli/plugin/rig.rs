@@ -101,7 +101,7 @@ impl Rig {
             None => Vec::new(),
         };
         let (sealer, opener) = MasterKey::generate()?.credential_vault();
-        let broker = Broker::new(opener, EgressConfig { allow_private, ..EgressConfig::default() })?;
+        let broker = Broker::new(opener, &EgressConfig { allow_private, ..EgressConfig::default() })?;
         let desk = Desk { broker, sealer };
         self.desks.borrow_mut().insert(address.to_owned(), desk.clone());
         Ok(desk)

@@ -54,7 +54,10 @@ pub(super) fn answer(rig: &Rig, case: &Case) -> Result<Value, Failure> {
     };
     if request.method()? == Method::Get {
         let asked = match &hook.handshake {
-            Some(handshake) => desk.broker.handshake(handshake, stored(&handshake.token)?.as_ref(), &request.query()?),
+            Some(handshake) => {
+                let (token, query) = (stored(&handshake.token)?, request.query()?);
+                rig.wait(desk.broker.handshake(handshake, token.as_ref(), &query))?
+            }
             None => None,
         };
         // What is no handshake gets what a stranger gets.
@@ -62,7 +65,8 @@ pub(super) fn answer(rig: &Rig, case: &Case) -> Result<Value, Failure> {
         return Ok(json!({ "valid": status == 200, "answer": { "status": status, "body": body } }));
     }
     let body = request.body()?.unwrap_or_default();
-    let valid = desk.broker.verify(&hook.verify, stored(&hook.verify.secret)?.as_ref(), &request.headers()?, &body);
+    let (secret, headers) = (stored(&hook.verify.secret)?, request.headers()?);
+    let valid = rig.wait(desk.broker.verify(&hook.verify, secret.as_ref(), &headers, &body))?;
     Ok(json!({ "valid": valid }))
 }
 

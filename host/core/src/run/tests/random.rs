@@ -1,4 +1,4 @@
-//! Random workflows with questions, waits, approvals, lists, scripts and errors, cut at every point: the run that was thrown
+//! Random workflows with questions, waits, approvals, lists, scripts, calls and errors, cut at every point: the run that was thrown
 //! away and rebuilt does what the run does that was kept, to the last byte of its journal.
 
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ impl Author {
     fn step(&mut self, depth: u32, in_each: bool) -> Vec<Value> {
         self.ids += 1;
         let id = format!("s{}", self.ids);
-        let kinds = if depth == 0 { 12 } else { 16 };
+        let kinds = if depth == 0 { 14 } else { 18 };
         let mut step = match self.chance.below(kinds) {
             0 => json!({ "tag": id }),
             1 => json!({ "reply": format!("say {id}") }),
@@ -60,13 +60,15 @@ impl Author {
             8 => json!({ "id": id, "use": "acme/mood", "retry": 1 }),
             9 | 10 => json!({ "id": id, "script": "s.rhai", "retry": 2 }),
             11 => json!({ "note": id }),
-            12 => {
+            12 => json!({ "id": id, "call": { "workflow": "other", "with": { "n": id } } }),
+            13 => json!({ "emit": { "event": id, "data": "${vars.list}" } }),
+            14 => {
                 let inner = self.steps(depth - 1, in_each);
                 let other = self.steps(depth - 1, in_each);
                 let guard = if self.chance.below(2) == 0 { "event.text == \"hello\"" } else { "event.text == \"no\"" };
                 return vec![json!({ "if": guard, "do": inner }), json!({ "else": other })];
             }
-            13 => {
+            15 => {
                 let inner = self.steps(depth - 1, in_each);
                 json!({ "do": inner })
             }
@@ -89,6 +91,8 @@ impl Author {
         let mut steps = self.steps(3, false);
         // Something reads every output, so that all are kept.
         let all: Vec<String> = (1..=self.ids).map(|n| format!("${{s{n}?.x}}")).collect();
+        // A script may call what stands in its workflow.
+        steps.insert(0, json!({ "if": "vars.yes == false", "call": "other" }));
         steps.push(json!({ "note": all.iter().take(90).cloned().collect::<String>() }));
         let vars = json!({ "list": [1, "two", { "three": 3 }], "yes": true });
         let text = json!({ "name": "t", "on": "message", "vars": vars, "steps": steps }).to_string();
@@ -134,12 +138,15 @@ fn script(call: &Call) -> Ended {
                 chance.0 ^= Chance::of(&format!("{:?}", read.answer)).next();
             }
             _ => {
-                let (name, arguments) = match chance.below(6) {
+                let (name, arguments) = match chance.below(9) {
                     0 => ("ask", json!(["Well?", { "expect": "number" }])),
                     1 => ("sleep", json!(["1h"])),
                     2 => ("wait", json!([{ "for": "message" }])),
                     3 => ("approve", json!(["Shall I?"])),
                     4 => ("step", json!(["keyword", { "n": n }])),
+                    5 => ("call", json!(["other", { "n": n }])),
+                    6 => ("draft", json!(["Dear Ann"])),
+                    7 => ("call", json!(["nobody"])),
                     _ => ("step", json!(["unpinned"])),
                 };
                 let Some(answer) = call.journal.get(heard) else {
@@ -169,9 +176,24 @@ fn call(call: &Call) -> Ended {
     }
 }
 
+/// What the host says to a call: a run with an id of its own for every place, or now and then nothing.
+fn begun(begin: &Begin) -> Result<Called, Failure> {
+    let mut chance = Chance::of(&begin.place);
+    if chance.below(8) == 0 {
+        return Err(Failure::new(Class::Permanent, "call.unknown_workflow", "x"));
+    }
+    let run = begin.again.unwrap_or(Id(i64::try_from(chance.below(1 << 60)).unwrap()));
+    Ok(Called { run, name: begin.workflow.to_string(), workflow: format!("hash of {}", begin.place) })
+}
+
 /// What the world does about a wait: always the same about the same.
 fn world(wait: &Wait) -> (Wake, Instant) {
     let mut chance = Chance::of(&wait.key);
+    if let Some(called) = &wait.called {
+        let error = (chance.below(4) == 0).then(|| Failure::bug("x.bad", "x"));
+        let result = if error.is_none() { json!({ "x": chance.below(1_000) }) } else { Value::Null };
+        return (Wake::Ended { run: called.run, result, marked: chance.below(2) == 0, error }, 77_000_000);
+    }
     let until = wait.until.unwrap();
     let id = chance.below(1_000).to_string();
     let answer = |text: &str| Wake::Answer { event: json!({ "text": text }), text: Some(text.into()), payload: None, id };
@@ -191,6 +213,7 @@ fn live(machine: &mut Machine, legs: &mut Vec<usize>) -> RunEnd {
     for _ in 0..20_000 {
         match machine.next(&Double::default()) {
             Action::Call(work) => machine.step_ended(call(&work)),
+            Action::Begin(begin) => machine.began(begun(&begin)),
             Action::Finished(RunEnd::Waiting { .. }) => {
                 legs.push(machine.entries().len());
                 let (wake, at) = world(&machine.waits().unwrap());
@@ -204,7 +227,7 @@ fn live(machine: &mut Machine, legs: &mut Vec<usize>) -> RunEnd {
 
 #[test]
 fn a_run_that_is_rebuilt_at_any_point_is_the_run_that_was_kept() {
-    let (mut waited, mut scripts, mut lists, mut failed) = (0, 0, 0, 0);
+    let (mut waited, mut scripts, mut lists, mut called, mut failed) = (0, 0, 0, 0, 0);
     for seed in 0..600 {
         let workflow = Author { chance: Chance(seed), ids: 0 }.workflow();
         let mut kept = Machine::start(Arc::clone(&workflow), started(), base());
@@ -237,8 +260,13 @@ fn a_run_that_is_rebuilt_at_any_point_is_the_run_that_was_kept() {
         waited += legs.len();
         scripts += whole.iter().filter(|e| matches!(e, Entry::CallDone { .. })).count();
         lists += whole.iter().filter(|e| matches!(e, Entry::Each { .. })).count();
+        let began = |e: &&Entry| matches!(e, Entry::Waiting { kind, .. } if kind == CALL);
+        called += whole.iter().filter(began).count();
         failed += usize::from(matches!(end, RunEnd::Failed { .. }));
     }
-    println!("600 runs: {waited} waits, {scripts} answered calls, {lists} lists, {failed} ended badly");
-    assert!(waited > 1_000 && scripts > 300 && lists > 100 && (15..500).contains(&failed), "the runs are too tame");
+    println!("600 runs: {waited} waits, {scripts} answered calls, {lists} lists, {called} runs called, {failed} ended badly");
+    assert!(
+        waited > 1_000 && scripts > 300 && lists > 100 && called > 200 && (15..500).contains(&failed),
+        "the runs are too tame"
+    );
 }

@@ -205,6 +205,7 @@ fn calls_without_end_end_and_refusals_are_kept() {
                 machine.step_ended(suspended(&call, "step", json!(["keyword"]), vec![], vec![refused.clone()]));
             }
             Action::Call(_) => machine.step_ended(ended(Ok(Value::Null), vec![])),
+            Action::Begin(begin) => panic!("{begin:?}"),
             Action::Finished(RunEnd::Failed { error, .. }) => break error,
             other => panic!("{other:?}"),
         }

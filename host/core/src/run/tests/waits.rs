@@ -29,6 +29,7 @@ impl Talk {
         loop {
             match self.machine.next(&Double::default()) {
                 Action::Call(call) => self.machine.step_ended(ended(Ok(json!({"label": &*call.path})), vec![])),
+                Action::Begin(begin) => panic!("{begin:?}"),
                 Action::Finished(_) => break,
             }
         }

@@ -125,6 +125,13 @@ impl ForGuest<types::EventBody> for EventBody {
                 text: o.text.clone(),
                 data: o.data.to_string(),
             }),
+            // The contract has no case of its own for it.
+            Self::Internal(i) => types::EventBody::Other(types::OtherEvent {
+                kind: i.cause.word().to_owned(),
+                id: None,
+                text: None,
+                data: serde_json::json!({ "name": i.name, "data": i.data, "hops": i.hops }).to_string(),
+            }),
             Self::Ignored(why) => types::EventBody::Ignored(why.clone()),
         }
     }

@@ -1,0 +1,262 @@
+-- The data. Every key and index is led by the workspace, so that a database which shards can shard by it. Ids are 63-bit
+-- integers in the order of time: within a workspace every wide table is appended at its end. Times are milliseconds since
+-- 1970, states are small numbers. `body`, `raw`, `why`, `ids`, `thread` are sealed; `h`, `provider_h`, `key_h` are keyed hashes; `reason`
+-- and `rule` hold codes of ours. No provider id, name or word of a message stands here in plain.
+--
+-- Tables and columns are those of SQLite's migration of the same number; beside them stands here what several hosts need.
+
+-- The shard of a lane, as in lease.rs: a conversation, or the workspace for what belongs to no conversation.
+create function lane_shard(ws bigint, conversation bigint) returns bigint language sql immutable parallel safe as
+$$ select (case when conversation=0 then ws else conversation end # ((case when conversation=0 then ws else conversation end) >> 22)) & 255 $$;
+
+-- Those who have the database open. A host that runs lanes renews its row; one whose time is over has lost its shards and its
+-- number.
+create sequence host_token;
+create table host (
+    number bigint primary key,    -- 1 to 1023, in the ids that it makes
+    token bigint not null,        -- another at each joining
+    name text not null,           -- for people
+    lanes bigint not null,        -- 1: runs lanes; 0: a command that is done in a moment
+    until bigint not null         -- by the clock of this database
+);
+
+-- Who acts for the lanes of a shard. The fence grows whenever it changes hands.
+create table lane_lease (
+    shard bigint primary key,
+    holder bigint,                -- host.token; null: free
+    fence bigint not null
+);
+insert into lane_lease(shard,holder,fence) select n,null,0 from generate_series(0,255) n;
+
+create table workspace (
+    id bigint primary key,
+    name text not null,
+    time_zone text not null,
+    language text not null
+);
+
+create table channel (
+    ws bigint not null,
+    id bigint not null,
+    plugin text not null,
+    state bigint not null,
+    body bytea not null,           -- account, name, config; under the channel's key
+    primary key (ws, id)
+);
+
+create table credential (
+    ws bigint not null,
+    owner bigint not null,        -- the channel
+    slot text not null,
+    hosts text not null,          -- JSON; also bound into the envelope
+    sealed bytea not null,
+    primary key (ws, owner, slot)
+);
+
+create table workflow (
+    ws bigint not null,
+    hash text not null,
+    name text not null,
+    at bigint not null,
+    files text not null,          -- JSON: [[name, text], ...]; the customer's own words
+    primary key (ws, hash)
+);
+
+create table workflow_active (
+    ws bigint not null,
+    name text not null,
+    hash text not null,
+    primary key (ws, name)
+);
+
+-- Which version was made the active one of its name, and when: never changed, only added to. By whom and how stands in the
+-- line of the audit that has the same id.
+create table workflow_change (
+    ws bigint not null,
+    name text not null,
+    id bigint not null,
+    hash text,                    -- null: the name was taken out of use
+    primary key (ws, name, id)
+);
+
+-- Versions of step plugins, so that a run goes on with the one to which it is pinned when the host brings a newer one. What
+-- comes with the host stands under ws 0.
+create table plugin (
+    ws bigint not null,
+    id text not null,
+    digest text not null,         -- SHA-256 of component, hex
+    at bigint not null,
+    yanked text,                  -- why it may not run any more
+    manifest text not null,
+    component bytea not null,
+    primary key (ws, id, digest)
+);
+
+create table contact (
+    ws bigint not null,
+    id bigint not null,
+    erased bigint,
+    body bytea,
+    primary key (ws, id)
+);
+
+create table identity (
+    ws bigint not null,
+    channel bigint not null,
+    h bytea not null,
+    contact bigint not null,
+    body bytea,                    -- the id itself, under the contact's key
+    primary key (ws, channel, h)
+);
+create index identity_contact on identity (ws, contact);
+
+-- A contact on a channel; also the lane.
+create table conversation (
+    ws bigint not null,
+    id bigint not null,
+    channel bigint not null,
+    contact bigint not null,
+    last bigint not null,         -- head of the chain of events and sends (event.prev, send.prev)
+    last_at bigint not null,
+    last_in bigint not null,      -- when the contact last wrote; 0: never
+    thread bytea,
+    body bytea,
+    primary key (ws, id)
+);
+create unique index conversation_contact on conversation (ws, channel, contact);
+
+create table webhook (
+    ws bigint not null,
+    id bigint not null,
+    channel bigint not null,
+    state bigint not null,
+    rule text,
+    open bigint not null,        -- events of it that are not ended
+    reason text,
+    why bytea,
+    owners bytea not null,         -- contacts whose keys together seal raw, 8 bytes each; empty: the key of the day
+    raw bytea,
+    primary key (ws, id)
+);
+create index webhook_kept on webhook (ws, id) where state = 0;
+create index webhook_waiting on webhook (ws, id) where state = 1;
+create index webhook_parked on webhook (ws, id) where state = 4;
+
+-- span: four days. Looked up in the present span and the two before, so a fact is known for 8 days at least. Old spans are
+-- deleted whole.
+create table dedupe (
+    ws bigint not null,
+    span bigint not null,
+    h bytea not null,
+    event bigint not null,
+    primary key (ws, span, h)
+);
+
+create sequence event_seq;
+create table event (
+    ws bigint not null,
+    id bigint not null,
+    webhook bigint not null,
+    channel bigint not null,
+    conversation bigint not null, -- 0: none; then the key of the day seals it
+    kind text not null,
+    state bigint not null,
+    rule text,
+    prev bigint not null,
+    body bytea not null,
+    seq bigint not null default nextval('event_seq'), -- drawn while the conversation's row is locked: its order is that of commit
+    primary key (ws, id)
+);
+create index event_new on event (ws, seq) where state = 0;
+-- By state: what is new is found among however many whose runs wait.
+create index event_open on event (ws, state, id) where state < 2;
+create index event_parked on event (ws, id) where state = 3;
+create index event_retried on event (ws, id) where state = 0 and rule = 'retried';
+-- What must not be. Empty in good order, so it costs nothing, and the books need not look for it.
+create index event_unruled on event (ws, id) where state > 1 and rule is null;
+
+create table run (
+    ws bigint not null,
+    id bigint not null,
+    conversation bigint not null,
+    event bigint not null,
+    workflow text not null,
+    state bigint not null,
+    until bigint,
+    waiting text,
+    reason text,
+    why bytea,
+    journal bytea not null,        -- what the first commit knew; the rest is in table journal
+    primary key (ws, id)
+);
+create index run_event on run (ws, event);
+create index run_open on run (ws, until, id) where state < 3;
+create index run_parked on run (ws, id) where state = 4;
+
+create table journal (
+    ws bigint not null,
+    run bigint not null,
+    seq bigint not null,
+    body bytea not null,
+    primary key (ws, run, seq)
+);
+
+create table send (
+    ws bigint not null,
+    id bigint not null,
+    channel bigint not null,
+    conversation bigint not null,
+    run bigint not null,
+    path text not null,
+    n bigint not null,
+    key bytea not null,            -- 16 bytes: the first 8 are the event's id, so the index is entered at its end
+    state bigint not null,
+    due bigint not null,
+    attempt bigint not null,
+    possible_duplicate bigint not null,
+    marked bigint not null,
+    provider_h bytea,
+    reason text,
+    why bytea,
+    ids bytea,
+    prev bigint not null,
+    body bytea not null,
+    primary key (ws, id)
+);
+create unique index send_key on send (ws, key);
+create index send_open on send (ws, due, id) where state < 3;
+create index send_parked on send (ws, id) where state = 6;
+create index send_provider on send (ws, provider_h) where provider_h is not null and state in (3, 4);
+
+create table note (
+    ws bigint not null,
+    id bigint not null,
+    conversation bigint not null,
+    written_by text not null,
+    marked bigint not null,
+    body bytea not null,
+    primary key (ws, id)
+);
+create index note_conversation on note (ws, conversation, id);
+
+create table state (
+    ws bigint not null,
+    scope bigint not null,
+    owner bigint not null,
+    key_h bytea not null,
+    until bigint,
+    marked bigint not null,
+    body bytea not null,
+    primary key (ws, scope, owner, key_h)
+);
+create index state_until on state (ws, until) where until is not null;
+
+create table audit (
+    ws bigint not null,
+    id bigint not null,
+    actor text not null,
+    action text not null,
+    detail text not null,
+    hash bytea not null,           -- keyed, over this line and the hash of the one before
+    primary key (ws, id)
+);

@@ -1,0 +1,206 @@
+//! Disks that are slow, full, or do not keep what they took: the real binary on real files, with a fault laid between the two.
+//! Judged by what the sender saw acknowledged, by what the provider got, and by the books.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::flow::conversation::SHOP;
+use crate::support::stores::skipped;
+use crate::support::{ANA, Process, Site, get, http, sign};
+
+/// The library that stands between host and disk. Whoever could build the host has a C compiler: SQLite is compiled with it.
+fn shim() -> PathBuf {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/durability/disk.c");
+    let folder = tempfile::tempdir().unwrap().keep();
+    let built = folder.join("disk.so");
+    let done = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).arg(&source).status().unwrap();
+    assert!(done.success(), "the C compiler did not build {}", source.display());
+    built
+}
+
+/// A site whose host has a disk that fails on demand.
+struct Disk {
+    site: Site,
+    shim: PathBuf,
+    fault: PathBuf,
+}
+
+impl Disk {
+    async fn new() -> Self {
+        let site = Site::new(&[SHOP]).await;
+        let shim = shim();
+        let fault = shim.with_file_name("fault");
+        std::fs::write(&fault, "").unwrap();
+        Self { site, shim, fault }
+    }
+
+    fn serve(&self, extra: &[(&str, &str)]) -> Process {
+        let (shim, fault) = (self.shim.to_string_lossy(), self.fault.to_string_lossy());
+        let variables: Vec<(&str, &str)> =
+            [("LD_PRELOAD", &*shim), ("DISK_FAULT", &*fault)].into_iter().chain(extra.iter().copied()).collect();
+        self.site.serve(&variables)
+    }
+
+    /// From now on the disk does this.
+    fn does(&self, what: &str) {
+        std::fs::write(&self.fault, what).unwrap();
+    }
+
+    /// Delivers a message; gives the status and the head of the answer.
+    async fn deliver(&self, process: &Process, id: &str, from: &str, text: &str) -> (u16, String) {
+        let body = String::from_utf8(self.site.emulator.message(id, from, "Ana", text)).unwrap();
+        let (signature, length, public) = (sign(body.as_bytes()), body.len(), &process.public);
+        let request = format!(
+            "POST /hooks/{} HTTP/1.1\r\nhost: {public}\r\nx-hub-signature-256: {signature}\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{body}",
+            self.site.channel
+        );
+        let (status, head, _) = http(public, &request).await;
+        (status, head)
+    }
+
+    /// Waits until nothing is open; ends the host; the books must balance.
+    async fn settled(&self, process: Process) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let (_, books) = get(&process.private, "/api/v1/books").await;
+            let books: Value = serde_json::from_str(&books).unwrap();
+            if books["open"].as_array().is_some_and(Vec::is_empty) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "still open: {books}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        process.stop();
+        self.site.books()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Some(folder) = self.shim.parent() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// Resident memory of a process, in MiB.
+fn memory(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let kib = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).and_then(|l| l.split_whitespace().next());
+    kib.unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_answered_503_reads_go_on_and_it_heals_by_itself() {
+    if skipped("the disk is that of the server") {
+        return;
+    }
+    let disk = Disk::new().await;
+    let process = disk.serve(&[]);
+    assert_eq!(disk.deliver(&process, "wamid.before", ANA, "before").await.0, 200);
+    disk.site.taken(1).await;
+    disk.does("full");
+    for n in 0..20 {
+        let (status, head) = disk.deliver(&process, &format!("wamid.full{n}"), ANA, &format!("full {n}")).await;
+        assert_eq!(status, 503, "not acknowledged: it is not on disk");
+        assert!(head.to_lowercase().contains("retry-after: "), "{head}");
+    }
+    let (status, books) = get(&process.private, "/api/v1/books").await;
+    assert_eq!((status, books.contains("\"done\":1")), (200, true), "what is there can be read: {books}");
+    assert_eq!(get(&process.private, "/readyz").await.0, 200);
+    disk.does("");
+    // The provider delivers again what was not acknowledged.
+    for n in 0..20 {
+        assert_eq!(disk.deliver(&process, &format!("wamid.full{n}"), ANA, &format!("full {n}")).await.0, 200);
+    }
+    let taken = disk.site.taken(21).await;
+    let said: Vec<&str> = taken.iter().filter_map(|s| s.text()).collect();
+    let expected: Vec<String> = ["before".to_owned()].into_iter().chain((0..20).map(|n| format!("full {n}"))).collect();
+    assert_eq!(said, expected.iter().map(|t| format!("You said: {t}")).collect::<Vec<_>>(), "once each, in their order");
+    let books = disk.settled(process).await;
+    assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&21.into(), &21.into()), "{books}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_ends_when_an_fsync_fails_and_begins_again_with_what_is_on_disk() {
+    if skipped("the disk is that of the server") {
+        return;
+    }
+    let disk = Disk::new().await;
+    let mut process = disk.serve(&[]);
+    assert_eq!(disk.deliver(&process, "wamid.1", ANA, "one").await.0, 200);
+    disk.site.taken(1).await;
+    disk.does("broken");
+    let status = disk.deliver(&process, "wamid.2", ANA, "two").await.0;
+    assert_ne!(status, 200, "nothing is acknowledged that the disk did not keep");
+    let ended = process.ended().await;
+    assert!(ended.code().is_some_and(|code| code != 0), "it ends by itself, and not as if all were well");
+    let log = std::fs::read_to_string(disk.site.log()).unwrap();
+    assert!(log.contains("fsync failed"), "the end says why: {log}");
+    assert_eq!(std::fs::read_to_string(&disk.fault).unwrap(), "", "the disk failed once, and is well again");
+
+    let process = disk.serve(&[]);
+    assert_eq!(disk.deliver(&process, "wamid.2", ANA, "two").await.0, 200, "the provider delivers it again");
+    disk.site.taken(2).await;
+    let books = disk.settled(process).await;
+    assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&2.into(), &2.into()), "{books}");
+    let said: Vec<String> = disk.site.emulator.taken().iter().filter_map(|s| s.text().map(str::to_owned)).collect();
+    assert_eq!(said, ["You said: one", "You said: two"], "once each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_slow_disk_webhooks_do_not_pile_up_and_nothing_acknowledged_is_lost() {
+    const WAVE: usize = 300;
+    const WAVES: usize = 4;
+    let disk = Disk::new().await;
+    // Room for 4 MiB of webhooks: a hundred of this length.
+    let process = disk.serve(&[("POINTSMAN_LIMITS__WEBHOOK_BYTES", "4194304"), ("POINTSMAN_TELEMETRY__LOG", "warn")]);
+    let long = "x".repeat(36_000);
+    let deliver = |n: usize| {
+        let (disk, process, text) = (&disk, &process, format!("order {long}"));
+        async move { disk.deliver(process, &format!("wamid.s{n}"), &format!("1555030{:04}", n % WAVE), &text).await }
+    };
+    disk.does("slow 1000");
+    let mut acknowledged = vec![false; WAVE * WAVES];
+    let mut memory_after = Vec::new();
+    for wave in 0..WAVES {
+        let numbers: Vec<usize> = (wave * WAVE..(wave + 1) * WAVE).collect();
+        let answers = futures::future::join_all(numbers.iter().map(|n| deliver(*n))).await;
+        let mut busy = 0;
+        for (n, (status, head)) in numbers.iter().zip(answers) {
+            match status {
+                200 => acknowledged[*n] = true,
+                503 => {
+                    assert!(head.to_lowercase().contains("retry-after: "), "{head}");
+                    busy += 1;
+                }
+                other => panic!("webhook {n} was answered {other}"),
+            }
+        }
+        assert!(busy >= WAVE / 4, "there was no room for most of them at once, and only {busy} were told so");
+        memory_after.push(memory(&process));
+    }
+    // The first waves pay for the connections, and for what is made once.
+    let (early, late) = (memory_after[1], memory_after[WAVES - 1]);
+    assert!(late < early + 64, "MiB after each wave: {memory_after:?}");
+    disk.does("");
+    for n in (0..acknowledged.len()).filter(|n| !acknowledged[*n]) {
+        let mut status = 503;
+        while status == 503 {
+            status = deliver(n).await.0;
+        }
+        assert_eq!(status, 200, "the disk is quick again: webhook {n}");
+    }
+    let books = disk.settled(process).await;
+    let all = WAVE * WAVES;
+    assert_eq!((&books["sends"]["sent"], disk.site.emulator.taken().len()), (&all.into(), all), "{books}");
+    for contact in 0..WAVE {
+        let said = disk.site.emulator.said_to(&format!("1555030{contact:04}"));
+        let expected: Vec<String> = (1..=WAVES).map(|n| format!("order number {n} of Ana")).collect();
+        assert_eq!(said, expected, "each answered once, in their order");
+    }
+}
