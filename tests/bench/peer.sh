@@ -21,6 +21,8 @@ mkdir -p "$run"
 
 # The operator's settings, by the environment. A provider on loopback has to be allowed by name.
 export POINTSMAN_HTTP__PUBLIC="127.0.0.1:$PUBLIC_PORT" POINTSMAN_HTTP__PRIVATE="127.0.0.1:$PRIVATE_PORT"
+# A load from a thousand contacts is faster than people write: the pace at which a conversation is taken for a loop is switched off.
+export POINTSMAN_LIMITS__REPLIES_A_MINUTE=0
 export POINTSMAN_EGRESS__ALLOW_PRIVATE="[\"${PROVIDER#*://}\"]"
 unset POINTSMAN_DIR
 
