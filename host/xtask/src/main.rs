@@ -20,8 +20,9 @@ const HELP: &str = "\
 cargo xtask <verb>
 
   demo [args]      build everything and play the main job in a browser; args go to `pointsman demo`
-  test [filter]    build everything and run all tests, or those whose name contains the filter; what can run on Postgres a
-                   second time there, on a private server (Debian's package is installed where it is missing)
+  test [filter]    build everything and run all tests, or those whose name contains the filter; those of the store on Postgres too, on a
+                   private server (Debian's package is installed where it is missing), and with
+                   POINTSMAN_TEST_STORE=postgres all the others a second time there
   pages            the pages in a real browser (needs chromium); pictures go into target/pages
   ci               what must pass before a change goes in: format, lints, tests
   plugins [dir..]  build the bundled plugins (or these crates) into target/plugins

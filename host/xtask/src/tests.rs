@@ -37,9 +37,11 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
         all.push(watch("examples in the documentation", Runner::CargoTest, &mut command)?);
     }
     let mut command = cargo();
-    runner(&mut command, main).args(named(filter));
+    runner(&mut command, main).args(named(filter)).env_remove(STORE);
     all.push(watch("the house", main, &mut command)?);
-    all.push(on_postgres(filter)?);
+    if house::variable(STORE).as_deref() == Some("postgres") {
+        all.push(on_postgres(filter)?);
+    }
     let paged = filter.is_empty() || filter.iter().any(|part| part.starts_with("pages"));
     if paged && pages::browser() {
         all.push(in_browser(main)?);
@@ -93,6 +95,9 @@ fn binaries() -> Result<bool> {
     Ok(command.status().context("cannot run cargo")?.success())
 }
 
+/// `postgres`: the tests of the whole run a second time, with their sites there.
+const STORE: &str = "POINTSMAN_TEST_STORE";
+
 /// The tests of the whole once more, with their sites on Postgres. In one process, which starts one server for all of them. Left
 /// out: what says the same there (the rules of the house), and pages whose commands name a file as the database.
 fn on_postgres(filter: &[String]) -> Result<Part> {
@@ -101,7 +106,7 @@ fn on_postgres(filter: &[String]) -> Result<Part> {
     for part in ["doors::", "pages::", "tidy::"] {
         command.args(["--skip", part]);
     }
-    command.env("POINTSMAN_TEST_STORE", "postgres");
+    command.env(STORE, "postgres");
     watch("the house, on Postgres", Runner::CargoTest, &mut command)
 }
 
