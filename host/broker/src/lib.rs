@@ -217,7 +217,10 @@ impl Broker {
     /// Everything that was under way when this host ended has been taken up: the notes of earlier processes are deleted.
     pub fn forget_found(&self) {
         match &self.0 {
-            Way::Here(service) => drop(service.forget_found()),
+            Way::Here(service) => {
+                let service = Arc::clone(service);
+                tokio::spawn(async move { service.forget_found().await });
+            }
             Way::There(client) => client.tell(&Ask::ForgetFound),
         }
     }

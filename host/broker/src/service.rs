@@ -42,7 +42,7 @@ impl Service {
                 None => Recalled::Unknown,
             }),
             Ask::Forget(key) => self.forget(key),
-            Ask::ForgetFound => self.forget_found(),
+            Ask::ForgetFound => self.forget_found().await,
         }
     }
 
@@ -73,9 +73,9 @@ impl Service {
         Reply::Done
     }
 
-    pub(crate) fn forget_found(&self) -> Reply {
+    pub(crate) async fn forget_found(&self) -> Reply {
         if let Some(answers) = &self.answers {
-            answers.forget_found();
+            answers.forget_found().await;
         }
         Reply::Done
     }

@@ -1,6 +1,7 @@
 //! Leases, as the line sees them: what lies in shards that this host gained is taken up, what lies in those that it lost is let
 //! go. Its row is in the database; the new holder takes it up from there, and what this host would still write is refused.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pointsman_store::{Change, StoreError};
@@ -37,6 +38,7 @@ impl Engine {
 
     /// Drops what waits in these shards; gives what is at work in them.
     fn let_go(&self, lost: &[u16]) -> Vec<AbortHandle> {
+        self.mark(lost, false);
         let which = |shard: u16| lost.contains(&shard);
         let tasks = self.lanes.let_go(which);
         self.hands.lose(which);
@@ -47,9 +49,17 @@ impl Engine {
         tasks
     }
 
+    fn mark(&self, shards: &[u16], taken_up: bool) {
+        for up in shards.iter().filter_map(|shard| self.taken_up.get(usize::from(*shard))) {
+            up.store(taken_up, Ordering::Release);
+        }
+    }
+
     async fn take_up_shards(&self, gained: &[u16]) -> Result<(), StoreError> {
         self.bodies.forget_all();
         let sends = self.take_up_sends(gained).await?;
+        // From now on whatever is sent in these shards stands behind what was found.
+        self.mark(gained, true);
         let (events, more) = self.feed_now().await?;
         self.unread.notify_one();
         if sends > 0 || events > 0 {

@@ -32,7 +32,7 @@ use pointsman_core::clock::Clock;
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
 use pointsman_core::ports::{ChannelAdapter, Expressions, StepRunner};
 use pointsman_core::workflow::Workflow;
-use pointsman_store::{KeptEvent, Store};
+use pointsman_store::{KeptEvent, SHARDS, Store};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
@@ -146,6 +146,8 @@ pub struct Inner {
     pub(crate) feed: Feed,
     /// Jobs at work in shards that were let go at the last renewal.
     pub(crate) leaving: Mutex<Vec<AbortHandle>>,
+    /// By shard: whether its open sends lie in the outbox. Nothing is begun before: what it sends would overtake them.
+    pub(crate) taken_up: [AtomicBool; SHARDS as usize],
     pub(crate) outbox: Outbox,
     pub(crate) timers: Arc<Timers>,
     pub(crate) bodies: step::Bodies,
@@ -191,6 +193,7 @@ impl Engine {
             hands: Hands::default(),
             feed: Feed::default(),
             leaving: Mutex::default(),
+            taken_up: std::array::from_fn(|_| AtomicBool::new(false)),
             closing: AtomicBool::new(false),
             outbox: Outbox::new(parts.sends),
             bodies: step::Bodies::new(20_000),
@@ -209,8 +212,12 @@ impl Engine {
         &self.store
     }
 
-    /// Puts a job into its lane, unless the event or run that it is about has one already. Says whether it did.
+    /// Puts a job into its lane, unless the event or run that it is about has one already, or what is older there is not taken up
+    /// yet: then it is found again. Says whether it did.
     pub(crate) fn put(&self, about: Id, place: Place, job: Job) -> bool {
+        if !self.taken_up.get(usize::from(place.shard)).is_some_and(|up| up.load(Ordering::Acquire)) {
+            return false;
+        }
         let Some(hand) = self.hands.take(about, place.shard) else { return false };
         let engine = self.clone();
         self.lanes.push(place, (job, hand), move |(job, hand)| {

@@ -3,9 +3,8 @@
 //! for at most two minutes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use pointsman_broker::Broker;
 use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
 use pointsman_core::outbox::{self, Attempt, HOLD_AT_MOST, Next, Rules, SendState};
@@ -22,12 +21,14 @@ use crate::turns::Turns;
 /// The sends that are under way or wait for their turn.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    lanes: Arc<Lanes<(SendRow, Option<Arc<Found>>)>>,
+    lanes: Arc<Lanes<(SendRow, bool)>>,
     /// Attempts at the same moment.
     slots: Arc<Turns>,
     hands: Hands,
     /// The id that was new when a person last changed something: what was decided before looks at its row before it leaves.
     changed: AtomicI64,
+    /// Sends that were under way when an earlier process ended, and of which the row does not say yet what became of them.
+    found: AtomicUsize,
 }
 
 impl Outbox {
@@ -37,6 +38,7 @@ impl Outbox {
             slots: Turns::new(parallel),
             hands: Hands::default(),
             changed: AtomicI64::new(0),
+            found: AtomicUsize::new(0),
         }
     }
 
@@ -85,11 +87,11 @@ impl Outbox {
 impl Engine {
     /// Takes a send whose row is on disk.
     pub(crate) fn dispatch(&self, send: SendRow) {
-        self.dispatch_found(send, None);
+        self.dispatch_found(send, false);
     }
 
-    /// Takes a send; with `found` one that was under way, or whose answer never came, when its host ended.
-    fn dispatch_found(&self, send: SendRow, found: Option<Arc<Found>>) {
+    /// Takes a send; with `found`, one that was under way, or whose answer never came, when its host ended.
+    fn dispatch_found(&self, send: SendRow, found: bool) {
         let engine = self.clone();
         self.outbox.lanes.push(place(&send), (send, found), move |(send, found)| {
             let engine = engine.clone();
@@ -98,16 +100,15 @@ impl Engine {
     }
 
     /// A send, for as long as its conversation's later ones have to wait for it.
-    async fn deliver(&self, mut send: SendRow, found: Option<Arc<Found>>) {
+    async fn deliver(&self, mut send: SendRow, found: bool) {
         let Some(hand) = self.outbox.hands.take(send.id, place(&send).shard) else { return };
         let old = send.id.0 <= self.outbox.changed.load(Ordering::Acquire);
         if old && send.state == SendState::Ready && !self.look_again(&mut send).await {
             return;
         }
-        if found.is_some() && !self.take_up(&hand, &mut send).await {
+        if found && !self.take_up(&hand, &mut send).await {
             return;
         }
-        drop(found);
         let hold_until = self.clock.now() + HOLD_AT_MOST;
         // The usual way: one attempt, and that is all.
         while send.state == SendState::Sending || (send.state == SendState::Ready && send.due <= self.clock.now()) {
@@ -219,9 +220,22 @@ impl Engine {
         self.write(send, SendState::Sending, None, None).await
     }
 
-    /// Plays a send again with the answers that the broker of before noted: that is its outcome, or the place where it goes on.
-    /// Where there are none, nobody knows whether it arrived. False when there is nothing more to do.
+    /// Finds out what became of a send that was under way when its host ended. False when there is nothing more to do.
     async fn take_up(&self, hand: &Hand, send: &mut SendRow) -> bool {
+        let goes_on = self.play_again(hand, send).await;
+        // Notes of earlier processes are needed until the row of the last such send says what they say.
+        let kept = self.store.send(send.workspace, send.id).await;
+        if kept.is_ok_and(|row| row.is_none_or(|row| row.state != SendState::Sending))
+            && self.outbox.found.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            self.broker.forget_found();
+        }
+        goes_on
+    }
+
+    /// Plays a send again with the answers that the broker of before noted: that is its outcome, or the place where it goes on.
+    /// Where there are none, nobody knows whether it arrived.
+    async fn play_again(&self, hand: &Hand, send: &mut SendRow) -> bool {
         if !self.may_leave(hand, send) {
             return false;
         }
@@ -379,24 +393,16 @@ impl Engine {
     pub(crate) async fn take_up_sends(&self, gained: &[u16]) -> Result<usize, StoreError> {
         let open = self.store.open_sends(gained).await?;
         let count = open.len();
-        let found = Arc::new(Found(self.broker.clone()));
+        let under_way = |send: &SendRow| matches!(send.state, SendState::Sending | SendState::Unknown);
+        let found = open.iter().filter(|send| under_way(send)).count();
+        if self.outbox.found.fetch_add(found, Ordering::AcqRel) + found == 0 {
+            self.broker.forget_found();
+        }
         for send in open {
-            match send.state {
-                SendState::Sending | SendState::Unknown => self.dispatch_found(send, Some(Arc::clone(&found))),
-                _ => self.dispatch(send),
-            }
+            let found = under_way(&send);
+            self.dispatch_found(send, found);
         }
         Ok(count)
-    }
-}
-
-/// What earlier processes noted. Held by every send that is still being taken up.
-#[derive(Debug)]
-struct Found(Broker);
-
-impl Drop for Found {
-    fn drop(&mut self) {
-        self.0.forget_found();
     }
 }
 

@@ -23,8 +23,8 @@ impl Store {
     pub async fn decide(&self, decide: Decide) -> Result<()> {
         let ws = decide.workspace;
         let to = decide.conversation.as_ref();
-        let lane = Some(lane_of(ws, to));
-        let mut op = Op { lane, within: to.cloned(), births: to.map(|c| c.births()).unwrap_or_default(), ..Op::default() };
+        let hold = Some(self.leases.hold(lane_of(ws, to)));
+        let mut op = Op { hold, within: to.cloned(), births: to.map(|c| c.births()).unwrap_or_default(), ..Op::default() };
         if let Some((event, webhook, end)) = &decide.event {
             end_event(&mut op, ws, *event, *webhook, end);
         } else if let Some(open) =
@@ -74,8 +74,8 @@ impl Store {
     /// Ends an event that brought news about a send, and takes the news over, in one commit.
     pub async fn receipt(&self, kept: &KeptEvent, end: EventEnd, update: Option<SendUpdate>) -> Result<()> {
         let ws = kept.workspace;
-        let lane = lane_of(ws, kept.conversation.as_ref());
-        let mut op = Op { lane: Some(lane), within: kept.conversation.clone(), ..Op::default() };
+        let hold = Some(self.leases.hold(lane_of(ws, kept.conversation.as_ref())));
+        let mut op = Op { hold, within: kept.conversation.clone(), ..Op::default() };
         end_event(&mut op, ws, kept.id, kept.webhook, &end);
         if let Some(update) = &update {
             op.rows.push(self.send_update_row(update).await?);

@@ -14,9 +14,10 @@ const COLUMNS: &str = "select ws,id,webhook,channel,conversation,state,rule,body
 
 impl Store {
     /// Events of the lanes held that had no turn yet, after this one (a workspace and an id; zeros: from the first), workspace by
-    /// workspace, in each in the order in which they were kept: what a start takes up again. One whose runs wait is not among
-    /// them: however many wait, nothing of theirs is opened.
-    pub async fn open_events(&self, after: (WorkspaceId, Id), limit: usize) -> Result<Vec<KeptEvent>> {
+    /// workspace, in each by their ids. One whose runs wait is not among them. For tests: a host is fed by
+    /// [`Store::new_events`], which opens no body.
+    #[cfg(test)]
+    pub(crate) async fn open_events(&self, after: (WorkspaceId, Id), limit: usize) -> Result<Vec<KeptEvent>> {
         let values = [after.0.0, after.1.0, limit as i64];
         let mine = self.mine("ws,conversation");
         let rest = [" where state<2 and state=0 and (ws,id)>(?,?)", &mine, " order by ws,id limit ?"].concat();

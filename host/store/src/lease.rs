@@ -60,6 +60,13 @@ pub struct Change {
     pub lost: Vec<u16>,
 }
 
+/// A shard, and the fence under which this host held it at a moment; 0: it did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Hold {
+    pub shard: u16,
+    pub fence: i64,
+}
+
 /// The shards of this host, as far as it knows.
 #[derive(Debug)]
 pub(crate) struct Leases {
@@ -104,9 +111,10 @@ impl Leases {
         self.term
     }
 
-    /// The fence under which a shard is held.
-    pub(crate) fn fence(&self, shard: u16) -> Option<i64> {
-        self.fences.get(usize::from(shard)).map(|f| f.load(Ordering::Acquire)).filter(|f| *f != 0)
+    /// How a lane is held now. An operation keeps it from when it was made: what was lost and has come back since is held otherwise.
+    pub(crate) fn hold(&self, lane: i64) -> Hold {
+        let shard = shard_of(lane);
+        Hold { shard, fence: self.fences.get(usize::from(shard)).map_or(0, |f| f.load(Ordering::Acquire)) }
     }
 
     fn fresh(&self, state: &State) -> bool {
@@ -115,9 +123,9 @@ impl Leases {
     }
 
     fn holds(&self, lane: i64) -> bool {
-        let shard = shard_of(lane);
         let state = self.state.lock();
-        self.fence(shard).is_some() && self.fresh(&state) && !state.resting.contains(&shard)
+        let Hold { shard, fence } = self.hold(lane);
+        fence != 0 && self.fresh(&state) && !state.resting.contains(&shard)
     }
 
     /// Takes over what a renewal found: `held` with their fences, of which `resting` are to be given back.
@@ -331,7 +339,7 @@ mod tests {
         assert!(leases.holds(3) && !leases.holds(5));
         // Resting: nothing more begins there, what is under way may still be written.
         assert_eq!(leases.settle(now, &[(3, 1), (4, 2)], vec![4]), Change { gained: vec![], lost: vec![4] });
-        assert!(!leases.holds(4) && leases.fence(4).is_some());
+        assert!(!leases.holds(4) && leases.hold(4).fence != 0);
         let Some(old) = now.checked_sub(Duration::from_secs(14)) else { return };
         assert_eq!(leases.settle(old, &[(3, 1)], Vec::new()), Change::default());
         assert!(!leases.holds(3), "by its own clock the time is over");

@@ -14,7 +14,7 @@
 //! decide        decide(Decide)                receipt(&KeptEvent, EventEnd, Option<SendUpdate>)
 //! send          update_send(SendUpdate)       find_send(ws, channel, key, provider_id) -> Option<SendRow>
 //!               open_sends(shards) due_sends(now, limit) sends_ahead_of(&SendRow) send(ws, id) sends_of_run(ws, run) parked_sends...
-//! event         open_events(after, limit) -> [KeptEvent]                           event(ws, id) -> Option<KeptEvent>
+//! event         event(ws, id) -> Option<KeptEvent>
 //! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
 //! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
 //! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>    state_of_workspace(ws, key)
@@ -30,7 +30,7 @@
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
 //! park          item_kind(ws, id)             act_on_parked(ws, id, actor, Wish) -> Acted or a refusal
 //!               retry_run_with(ws, run, actor, [(plugin, digest)]) -> Acted or a refusal
-//!               newest_audit() retried_events() retried_sends()                   // for the host that takes them up
+//!               newest_audit() retried_sends()                   // for the host that takes them up
 //! waiting       runs_waiting_for(ws, kind, limit)   tell_run(ws, run, kind, actor, action, Wake) -> () or a refusal
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
@@ -52,7 +52,7 @@
 //! open_sends(shards: &[u16]) -> Vec<SendRow>                    due_sends(now: Instant, limit: usize) -> Vec<SendRow>
 //! sends_ahead_of(send: &SendRow) -> Vec<SendRow>
 //! send(ws, id: Id) -> Option<SendRow>     sends_of_run(ws, run: Id) -> Vec<SendRow>
-//! open_events(after: (ws, Id), limit: usize) -> Vec<KeptEvent>        event(ws, id: Id) -> Option<KeptEvent>
+//! event(ws, id: Id) -> Option<KeptEvent>
 //! run(ws, id: Id) -> Option<RunRow>       runs(ws, filter: RunFilter, limit: usize) -> Vec<RunRow>
 //! runs_of_event(ws, event: Id) -> Vec<RunRow>                   due_runs(now: Instant, limit: usize) -> Vec<RunRow>
 //! conversation(ws, id: Id) -> Option<Arc<ConversationRef>>

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::conversation::{Birth, ConversationRef};
+use crate::lease::Hold;
 use crate::sheet::{Arg, Sheet};
 use crate::types::WebhookState;
 
@@ -75,8 +76,8 @@ pub(crate) struct IntakeRows {
 /// One operation: what must be committed together.
 #[derive(Debug, Default)]
 pub(crate) struct Op {
-    /// Whose lane it is done in, when only the holder of the lane may do it.
-    pub lane: Option<i64>,
+    /// How the lane was held when this was decided, where only the holder of the lane may do it.
+    pub hold: Option<Hold>,
     /// The conversation in which it is done, if that is not told by a [`Link`]: once its contact is erased it cannot be done.
     pub within: Option<Arc<ConversationRef>>,
     pub births: Vec<Arc<Birth>>,

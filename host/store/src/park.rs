@@ -15,7 +15,7 @@ use crate::Store;
 use crate::db::Transaction;
 use crate::keys::Sealer;
 use crate::sheet::row;
-use crate::types::{KeptEvent, Result, SendRow, StoreError};
+use crate::types::{Result, SendRow, StoreError};
 use crate::waiting::CALLER;
 
 pub(crate) mod plan;
@@ -282,12 +282,6 @@ impl Store {
         let sql = "select w.id,(select max(a.id) from audit a where a.ws=w.id) from workspace w";
         let rows = self.data.rows(sql, Vec::new()).await?;
         rows.iter().map(|row| Ok((row.id(0)?, Id(row.get::<Option<i64>>(1)?.unwrap_or(0))))).collect()
-    }
-
-    /// Events of the lanes held that are to be routed again and did not have their turn yet, of all workspaces.
-    pub async fn retried_events(&self) -> Result<Vec<KeptEvent>> {
-        let mine = self.mine("ws,conversation");
-        self.events_where(&format!(" where state<2 and state=0 and rule='retried'{mine} order by ws,id"), &[]).await
     }
 
     /// Sends of the lanes held that are to be tried again and did not have their turn yet, of all workspaces.

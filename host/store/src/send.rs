@@ -19,10 +19,10 @@ const COLUMNS: &str = "select send.ws,id,channel,conversation,run,path,n,key,sta
 impl Store {
     /// Takes over what became of a send.
     pub async fn update_send(&self, update: SendUpdate) -> Result<()> {
-        let lane = Some(lane_of(update.workspace, update.conversation.as_ref()));
+        let hold = Some(self.leases.hold(lane_of(update.workspace, update.conversation.as_ref())));
         let row = self.send_update_row(&update).await?;
         let within = update.conversation.clone();
-        self.writer.commit(Op { lane, within, rows: vec![row], ..Op::default() }).await.map(|_| ())
+        self.writer.commit(Op { hold, within, rows: vec![row], ..Op::default() }).await.map(|_| ())
     }
 
     pub(crate) async fn send_update_row(&self, u: &SendUpdate) -> Result<Row> {

@@ -87,7 +87,7 @@ impl Store {
         let webhook = row![ws, id, channel, failure.as_ref().map(|f| f.code.clone()), why, pack_owners(&owners), raw];
         if sheet == Sheet::WebhookRead {
             op.claims.push((domain::WEBHOOK, id.0));
-            op.lane = Some(lane(ws.0, 0));
+            op.hold = Some(self.leases.hold(lane(ws.0, 0)));
         }
         op.intake = Some(IntakeRows { ws: ws.0, span: now.div_euclid(SPAN), sheet, webhook, fixed, events: rows });
         let new = match self.writer.commit(op).await {

@@ -141,8 +141,9 @@ impl Answers {
         }
     }
 
-    /// Deletes the files of earlier processes.
-    pub(crate) fn forget_found(&self) {
+    /// Deletes the files of earlier processes, when they have ended.
+    pub(crate) async fn forget_found(&self) {
+        self.others.get_or_init(|| self.read_others()).await;
         let found = std::mem::take(&mut *self.found.lock());
         for path in found.files {
             if let Err(error) = std::fs::remove_file(&path) {

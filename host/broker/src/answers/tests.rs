@@ -59,7 +59,7 @@ async fn what_was_noted_is_there_for_the_next_process_and_then_no_more() {
     assert_eq!(after.recall(Exchange { attempt: 2, ..FIRST }).await, Recalled::Unknown, "another attempt");
     assert_eq!(after.recall(Exchange { key: "k4", ..FIRST }).await, Recalled::Unknown, "another send");
     assert_eq!(folder.files().len(), 1, "the file stays until what stands in it is taken up");
-    after.forget_found();
+    after.forget_found().await;
     assert_eq!(folder.files().len(), 0);
     assert_eq!(after.recall(FIRST).await, Recalled::Unknown);
 }

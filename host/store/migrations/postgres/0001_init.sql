@@ -171,7 +171,6 @@ create index event_new on event (ws, seq) where state = 0;
 -- By state: what is new is found among however many whose runs wait.
 create index event_open on event (ws, state, id) where state < 2;
 create index event_parked on event (ws, id) where state = 3;
-create index event_retried on event (ws, id) where state = 0 and rule = 'retried';
 -- What must not be. Empty in good order, so it costs nothing, and the books need not look for it.
 create index event_unruled on event (ws, id) where state > 1 and rule is null;
 

@@ -148,8 +148,5 @@ async fn millions() {
     let since = std::time::Instant::now();
     let start = house.store.open_events((pointsman_core::id::Id(0), pointsman_core::id::Id(0)), 500).await.unwrap();
     println!("a start looks for events without a turn in {:?}", since.elapsed());
-    let since = std::time::Instant::now();
-    house.store.retried_events().await.unwrap();
-    println!("a bell looks for retried events in {:?}", since.elapsed());
     assert!(start.is_empty());
 }

@@ -9,6 +9,9 @@ use pointsman_core::outbox::SendState;
 use tokio::time::Instant;
 
 use super::{CHANNEL, House, ON, On, START, WS, all_shards, answer, house, message};
+use crate::lease::Hold;
+use crate::op::Op;
+use crate::sheet::row;
 use crate::{Decide, Intake, Parsed, SendUpdate, Store, StoreConfig, StoreError, shard_of};
 
 async fn shared_house() -> House {
@@ -120,6 +123,27 @@ async fn the_old_holder_writes_nothing_and_the_others_of_its_batch_are_written()
     assert_eq!(one.store.update_send(update).await, Err(StoreError::Fenced));
     let theirs = two.event(WS, kept.events[theirs].id).await.unwrap().unwrap();
     two.receipt(&theirs, end, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_decided_under_an_earlier_lease_is_refused_though_the_lane_has_come_back() {
+    let one = shared_house().await;
+    let lane = 7;
+    let op = |hold: Hold| {
+        let channel = row![WS, Id(lane), "p".to_owned(), 1_i64, vec![1_u8]];
+        let other = vec![("insert into channel(ws,id,plugin,state,body) values (?,?,?,?,?)", channel)];
+        Op { hold: Some(hold), other, ..Op::default() }
+    };
+    let before = one.store.leases.hold(lane);
+    one.store.leave().await.unwrap();
+    let two = one.neighbour().await;
+    two.renew().await.unwrap();
+    two.close().await.unwrap();
+    settle(&[&one.store]).await;
+    let now = one.store.leases.hold(lane);
+    assert!(one.store.holds(lane) && now.fence > before.fence);
+    assert_eq!(one.store.writer.commit(op(before)).await, Err(StoreError::Fenced));
+    one.store.writer.commit(op(now)).await.unwrap();
 }
 
 #[tokio::test]

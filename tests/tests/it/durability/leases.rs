@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman_core::clock::VirtualClock;
-use pointsman_emulator::WhatsappConfig;
+use pointsman_emulator::{Fault, WhatsappConfig};
 use pointsman_store::{Change, SHARDS};
 
 use crate::flow::conversation::SHOP;
 use crate::flow::waiting::{NOW, later};
-use crate::support::Site;
+use crate::support::{ANA, Site, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_and_comes_back_in_the_middle_of_work_is_done_once() {
@@ -55,4 +55,25 @@ async fn what_is_lost_and_comes_back_in_the_middle_of_work_is_done_once() {
     assert_eq!(said, expected, "once each");
     let books = site.books();
     assert_eq!((&books["runs"]["done"], &books["sends"]["sent"]), (&120.into(), &120.into()), "{books}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_begun_in_a_lane_before_its_older_sends_are_taken_up() {
+    let clock = VirtualClock::new(NOW);
+    let site = Site::new(&[SHOP]).await;
+    let host = site.host_at(Arc::new(clock.clone())).await;
+    site.emulator.fail([Fault::Status { status: 503, code: 2, retry_after: None }]);
+    site.emulator.say(ANA, "Ana", "one").await.unwrap();
+    eventually("the first attempt", || (site.emulator.calls().len() == 1).then_some(())).await;
+    // Lost, and held again: but what is there is not taken up yet, as when the store is slow to tell it.
+    let all: Vec<u16> = (0..SHARDS).collect();
+    host.engine.take_over(&Change { gained: Vec::new(), lost: all.clone() }).await.unwrap();
+    site.emulator.say(ANA, "Ana", "two").await.unwrap();
+    later(&clock, 0).await;
+    assert_eq!(site.emulator.calls().len(), 1, "the second would overtake the first");
+    host.engine.take_over(&Change { gained: all, lost: Vec::new() }).await.unwrap();
+    later(&clock, 60_000).await;
+    site.taken(2).await;
+    assert_eq!(site.emulator.said_to(ANA), ["You said: one", "You said: two"]);
+    host.stop().await;
 }

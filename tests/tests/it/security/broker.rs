@@ -166,6 +166,8 @@ async fn sent(site: &Site) -> serde_json::Value {
     process.stop();
     assert_eq!(books["sends"]["sent"], 1, "{books}");
     assert_eq!(books["open"], serde_json::json!([]), "{books}");
+    let left = fs::read_dir(site.dir.path().join("data/answers")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "no notes are left behind");
     books
 }
 

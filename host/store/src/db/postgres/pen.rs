@@ -14,7 +14,7 @@ use super::{ASK, BEGIN, COMMITTED, PATIENCE, bound, connect, numbered, sheet_que
 use crate::batch::{Batch, Heads, gather};
 use crate::db::Committed;
 use crate::db::fault::Fault;
-use crate::lease::{Leases, shard_of};
+use crate::lease::{Hold, Leases};
 use crate::op::Op;
 use crate::sheet::{ALL, Arg, Sheet};
 use crate::types::{Result, StoreError};
@@ -22,7 +22,7 @@ use crate::types::{Result, StoreError};
 /// How often a transaction that met another is tried again.
 const AGAIN: u32 = 8;
 
-const FENCES: &str = "select shard from lane_lease where holder=$1 \
+const FENCES: &str = "select shard,fence from lane_lease where holder=$1 \
     and (shard,fence) in (select * from unnest($2::bigint[],$3::bigint[])) order by shard for share";
 
 pub(crate) const HASHES: &str = "with v(ws,span,h,event) as (select * from unnest($1::bigint[],$2::bigint[],$3::bytea[],$4::bigint[])) \
@@ -170,17 +170,17 @@ async fn write(c: &mut PgConnection, ops: &[Op], leases: Option<&Leases>) -> Res
 /// Which operations are not this host's to write: those of a lane whose shard another has taken over. The others' shards cannot
 /// be taken until the transaction ends.
 async fn fenced(c: &mut PgConnection, ops: &[Op], leases: &Leases) -> Result<Vec<Option<StoreError>>, Fault> {
-    let wanted: BTreeSet<u16> = ops.iter().filter_map(|op| op.lane).map(shard_of).collect();
-    let held: Vec<(i64, i64)> = wanted.iter().filter_map(|s| Some((i64::from(*s), leases.fence(*s)?))).collect();
+    let place = |hold: Hold| (i64::from(hold.shard), hold.fence);
+    let wanted: BTreeSet<(i64, i64)> = ops.iter().filter_map(|op| op.hold).map(place).collect();
     let mut mine = HashSet::new();
-    if !held.is_empty() {
-        let (shards, fences): (Vec<i64>, Vec<i64>) = held.into_iter().unzip();
+    if !wanted.is_empty() {
+        let (shards, fences): (Vec<i64>, Vec<i64>) = wanted.into_iter().unzip();
         let query = sqlx::query(FENCES).bind(leases.token()).bind(shards).bind(fences);
         for row in query.fetch_all(c).await? {
-            mine.insert(row.try_get::<i64, _>(0)?);
+            mine.insert((row.try_get(0)?, row.try_get(1)?));
         }
     }
-    let fenced = |op: &Op| op.lane.is_some_and(|lane| !mine.contains(&i64::from(shard_of(lane))));
+    let fenced = |op: &Op| op.hold.is_some_and(|hold| !mine.contains(&place(hold)));
     Ok(ops.iter().map(|op| fenced(op).then_some(StoreError::Fenced)).collect())
 }
 
