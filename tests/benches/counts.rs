@@ -1,4 +1,4 @@
-//! What a message costs, in things that can be counted: commits, operations and rows of the store, allocations, bytes. A
+//! What a message costs, in things that can be counted: commits, statements, operations and rows of the store, allocations, bytes. A
 //! signed webhook, three pure steps, a reply, its outcome. `cargo xtask bench counts`
 //!
 //! "Bytes copied" is the sum of what was allocated (grown blocks by their growth) and what was written to files (the
@@ -147,7 +147,9 @@ fn main() {
     };
     handle(&runtime, &host, make(BEFORE), 64);
     println!("per message (webhook, three pure steps, reply, outcome), {MESSAGES} messages each:");
-    println!("in flight  commits  operations  rows  key commits  allocations  bytes allocated  bytes to files  bytes copied");
+    println!(
+        "in flight  commits  statements  operations  rows  key commits  allocations  bytes allocated  bytes to files  bytes copied"
+    );
     for many in [1, 16, 64] {
         let messages = make(MESSAGES);
         let (stats, memory, files) = (host.store().stats(), ALLOCATOR.stats(), written());
@@ -158,8 +160,9 @@ fn main() {
         let grown = u64::try_from(memory.bytes_reallocated.max(0)).unwrap_or(0);
         let allocated = memory.bytes_allocated as u64 + grown;
         println!(
-            "{many:9}  {:7.3}  {:10.3}  {:4.1}  {:11.3}  {:11.1}  {:15.0}  {:14.0}  {:12.0}",
+            "{many:9}  {:7.3}  {:10.3}  {:10.3}  {:4.1}  {:11.3}  {:11.1}  {:15.0}  {:14.0}  {:12.0}",
             each(stats.1.commits - stats.0.commits),
+            each(stats.1.statements - stats.0.statements),
             each(stats.1.operations - stats.0.operations),
             each(stats.1.rows - stats.0.rows),
             each(stats.1.key_commits - stats.0.key_commits),

@@ -29,6 +29,8 @@ pub enum Fault {
     CutAfterDelivery,
     /// The line is cut before anything is taken.
     CutBeforeDelivery,
+    /// The same, after this long.
+    CutLate(Duration),
     /// The secret comes back in the answer's body and headers.
     Echo,
 }
@@ -59,6 +61,10 @@ impl Fault {
                 Some(Early::Refuse { status: *status, code: *code, retry_after: *retry_after })
             }
             Self::CutBeforeDelivery => Some(Early::Cut),
+            Self::CutLate(long) => {
+                tokio::time::sleep(*long).await;
+                Some(Early::Cut)
+            }
             Self::Hang(long) => {
                 tokio::time::sleep(*long).await;
                 None

@@ -260,18 +260,17 @@ impl Engine {
 
     /// Waits for news of a send whose answer never came, and decides when none comes.
     async fn settle(&self, hand: &Hand, send: &mut SendRow, rules: &Rules) -> bool {
-        let heard = hand.listen();
-        if self.closing() {
-            return false;
-        }
-        // The news may have come before the loss was noticed, so the row is asked after the ear is open.
-        if self.settled_on_disk(send).await {
-            return false;
-        }
-        tokio::select! {
-            // The row was written by whoever brought the news.
-            _ = heard => return false,
-            () = self.timers.until(send.due) => {}
+        loop {
+            let heard = hand.listen();
+            // The news may have come before the loss was noticed, so the row is asked after the ear is open.
+            if self.closing() || !hand.ours() || self.settled_on_disk(send).await {
+                return false;
+            }
+            tokio::select! {
+                // News is what the row says: an attempt that began under an earlier lease may end without having any.
+                _ = heard => {}
+                () = self.timers.until(send.due) => break,
+            }
         }
         self.points.reach("settle.before");
         if self.settled_on_disk(send).await {

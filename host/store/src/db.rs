@@ -194,10 +194,11 @@ impl Transaction<'_> {
     }
 }
 
-/// What a commit did: an answer for each operation, and the number of rows.
+/// What a commit did: an answer for each operation, the number of rows, and of the statements that it took.
 pub(crate) struct Committed {
     pub answers: Vec<Result<Vec<bool>>>,
     pub rows: usize,
+    pub statements: usize,
 }
 
 /// The connection of a writer.

@@ -177,6 +177,8 @@ pub struct Stats {
     pub operations: u64,
     /// Rows that they held.
     pub rows: u64,
+    /// SQL statements that they took, with begin and commit.
+    pub statements: u64,
     /// Commits of the key store.
     pub key_commits: u64,
     /// Batches that had to be repeated one operation at a time.

@@ -44,6 +44,7 @@ struct Counters {
     commits: AtomicU64,
     operations: AtomicU64,
     rows: AtomicU64,
+    statements: AtomicU64,
     repeats: AtomicU64,
     /// Woken when the writer ended because of the disk.
     lost: Notify,
@@ -83,6 +84,7 @@ impl Writer {
             commits: read(&c.commits),
             operations: read(&c.operations),
             rows: read(&c.rows),
+            statements: read(&c.statements),
             repeats: read(&c.repeats),
             key_commits: 0,
         }
@@ -168,11 +170,12 @@ impl Task {
     }
 
     async fn commit(&mut self, ops: &[Op]) -> Result<Vec<Result<Vec<bool>>>, Fault> {
-        let Committed { answers, rows } = self.pen.commit(ops).await?;
+        let Committed { answers, rows, statements } = self.pen.commit(ops).await?;
         if rows > 0 {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
             self.counters.operations.fetch_add(ops.len() as u64, Ordering::Relaxed);
             self.counters.rows.fetch_add(rows as u64, Ordering::Relaxed);
+            self.counters.statements.fetch_add(statements as u64, Ordering::Relaxed);
         }
         Ok(answers)
     }

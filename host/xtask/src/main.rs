@@ -29,7 +29,7 @@ cargo xtask <verb>
   guests [dir..]   build the guests of the tests (or these crates) into target/guests
   toolchain        print the variables with which a plain cargo builds plugins, for `eval \"$(cargo xtask toolchain)\"`
   bench [name]     what the box (`sandbox`) and a whole message (`message`) cost here, and what can be counted of it
-                   (`counts`: commits, rows, allocations, bytes), and the memory of a host with 0, 10,000 and 100,000
+                   (`counts`: commits, statements, rows, allocations, bytes), and the memory of a host with 0, 10,000 and 100,000
                    conversations waiting (`waiting`); other args go to criterion.
                    `stored [--full] [--store ..] [--scale N]`: the cost of a message when up to 10 million are stored
   peers [args]     the side-by-side benchmark with Pointsman in it (`--checks`: its behaviour checks)

@@ -38,8 +38,9 @@ async fn a_message_with_three_pure_steps_and_a_reply_costs_three_commits() {
         host.idle().await;
         let after = host.store().stats();
         println!(
-            "{} commits, {} operations, {} rows",
+            "{} commits, {} statements, {} operations, {} rows",
             after.commits - before.commits,
+            after.statements - before.statements,
             after.operations - before.operations,
             after.rows - before.rows
         );

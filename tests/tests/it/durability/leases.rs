@@ -77,3 +77,28 @@ async fn nothing_is_begun_in_a_lane_before_its_older_sends_are_taken_up() {
     assert_eq!(site.emulator.said_to(ANA), ["You said: one", "You said: two"]);
     host.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_of_before_that_ends_without_an_answer_lets_nothing_overtake() {
+    let clock = VirtualClock::new(NOW);
+    let site = Site::new(&[SHOP]).await;
+    let host = site.host_at(Arc::new(clock.clone())).await;
+    let long = Duration::from_millis(400);
+    site.emulator.fail([Fault::CutLate(long)]);
+    site.emulator.say(ANA, "Ana", "one").await.unwrap();
+    let all: Vec<u16> = (0..SHARDS).collect();
+    while host.store().open_sends(&all).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(long / 4).await;
+    // Lost and taken up anew, while the attempt of before is heard to its end: nobody knows whether it arrives.
+    host.engine.take_over(&Change { gained: all.clone(), lost: all }).await.unwrap();
+    site.emulator.say(ANA, "Ana", "two").await.unwrap();
+    tokio::time::sleep(long * 2).await;
+    later(&clock, 0).await;
+    assert_eq!(site.emulator.calls().len(), 1, "the second would overtake the first");
+    later(&clock, 31_000).await;
+    site.taken(2).await;
+    assert_eq!(site.emulator.said_to(ANA), ["You said: one", "You said: two"]);
+    host.stop().await;
+}

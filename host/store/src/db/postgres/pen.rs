@@ -156,15 +156,20 @@ async fn write(c: &mut PgConnection, ops: &[Op], leases: Option<&Leases>) -> Res
     let heads = lock_conversations(c, ops, &mut refused).await?;
     let known = keep_hashes(c, ops.iter().zip(&refused).filter(|(_, refused)| refused.is_none()).map(|(op, _)| op)).await?;
     let batch = gather(ops, &refused, &known, Heads::Database(heads));
+    // Begin with the transaction's name, commit; fences, conversations and hashes where there are any.
+    let fences = ops.iter().any(|op| op.hold.is_some());
+    let hashes = ops.iter().any(|op| op.intake.as_ref().is_some_and(|intake| !intake.events.is_empty()));
+    let heads = ops.iter().any(|op| conversations(op).next().is_some());
+    let mut statements = 3 + usize::from(fences) + usize::from(hashes) + usize::from(heads) + batch.other.len();
     for sheet in ALL.into_iter().filter(|s| !matches!(s, Sheet::Dedupe | Sheet::WebhookEnd)) {
-        put(c, &batch, sheet).await?;
+        statements += usize::from(put(c, &batch, sheet).await?);
     }
     for (text, values) in &batch.other {
         sqlx::query_with(AssertSqlSafe(numbered(text)), bound(values)?).execute(&mut *c).await?;
     }
     let kept = batch.holds(Sheet::Event) || batch.holds(Sheet::Webhook);
     let answers = batch.new.into_iter().zip(refused).map(|(new, refused)| refused.map_or(Ok(new), Err));
-    Ok((Committed { answers: answers.collect(), rows: batch.rows }, kept))
+    Ok((Committed { answers: answers.collect(), rows: batch.rows, statements }, kept))
 }
 
 /// Which operations are not this host's to write: those of a lane whose shard another has taken over. The others' shards cannot
@@ -241,7 +246,8 @@ fn conversations(op: &Op) -> impl Iterator<Item = (i64, i64)> {
     links.chain(&op.within).map(|c| (c.workspace.0, c.id.0))
 }
 
-async fn put(c: &mut PgConnection, batch: &Batch<'_>, sheet: Sheet) -> Result<(), Fault> {
+/// Says whether the sheet had rows.
+async fn put(c: &mut PgConnection, batch: &Batch<'_>, sheet: Sheet) -> Result<bool, Fault> {
     let (text, args) = if sheet == Sheet::Touch {
         let rows: Vec<[Arg; 5]> = batch
             .touches
@@ -249,13 +255,13 @@ async fn put(c: &mut PgConnection, batch: &Batch<'_>, sheet: Sheet) -> Result<()
             .map(|(id, t)| [t.ws.into(), (*id).into(), t.last.into(), t.at.into(), t.inbound.into()])
             .collect();
         if rows.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         sheet_query(sheet, rows.len(), |row, column| rows.get(row)?.get(column))?
     } else {
-        let Some(lines) = batch.sheets.get(sheet as usize).filter(|lines| !lines.is_empty()) else { return Ok(()) };
+        let Some(lines) = batch.sheets.get(sheet as usize).filter(|lines| !lines.is_empty()) else { return Ok(false) };
         sheet_query(sheet, lines.len(), |row, column| lines.get(row)?.get(column))?
     };
     sqlx::query_with(text, args).execute(c).await?;
-    Ok(())
+    Ok(true)
 }

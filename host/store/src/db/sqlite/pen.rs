@@ -28,14 +28,17 @@ pub(crate) struct Pen {
     connection: SqliteConnection,
     /// Texts by the sizes of their sheets (0: absent), made once.
     texts: HashMap<([u8; SHEETS], bool, bool), Arc<str>>,
+    /// Statements since the last commit began, for who counts them.
+    ran: usize,
 }
 
 impl Pen {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self { connection, texts: HashMap::new() }
+        Self { connection, texts: HashMap::new(), ran: 0 }
     }
 
     pub(crate) async fn commit(&mut self, ops: &[Op]) -> Result<Committed, Fault> {
+        self.ran = 0;
         let begun = ops.iter().any(|op| op.intake.as_ref().is_some_and(|i| !i.events.is_empty()));
         let known = if begun { self.begin_and_ask(ops).await } else { Ok(HashSet::new()) };
         let batch = match known {
@@ -46,13 +49,14 @@ impl Pen {
             }
         };
         if batch.rows == 0 && !begun {
-            return Ok(Committed { answers: batch.new.into_iter().map(Ok).collect(), rows: 0 });
+            return Ok(Committed { answers: batch.new.into_iter().map(Ok).collect(), rows: 0, statements: 0 });
         }
         match self.write(&batch, begun).await {
             Ok(()) => {
                 // Not those of an operation that left nothing: who was born with it is carried on.
                 batch.births.iter().for_each(|birth| birth.set_done());
-                Ok(Committed { answers: batch.new.into_iter().map(Ok).collect(), rows: batch.rows })
+                let answers = batch.new.into_iter().map(Ok).collect();
+                Ok(Committed { answers, rows: batch.rows, statements: self.ran })
             }
             Err(error) => {
                 for (conversation, head) in batch.before.iter().rev() {
@@ -93,6 +97,7 @@ impl Pen {
             }
             (0..(size - now.len()) * 3).try_for_each(|_| add(&mut args, &Arg::Null))?;
             left = later;
+            self.ran += 1 + usize::from(first);
             let text = known_text(size, std::mem::take(&mut first));
             for found in sqlx::query_with(AssertSqlSafe(text), args).fetch_all(&mut self.connection).await? {
                 if let Ok(h) = found.try_get::<Vec<u8>, _>(1)?.try_into() {
@@ -110,10 +115,12 @@ impl Pen {
             let sizes = sizes(batch, 0);
             let text = self.text(sizes, !begun, true);
             let args = arguments(batch, sizes, 0)?;
+            self.ran += statements(sizes) + 1 + usize::from(!begun);
             sqlx::query_with(AssertSqlSafe(text), args).execute(&mut self.connection).await?;
             return Ok(());
         }
         if !begun {
+            self.ran += 1;
             sqlx::query("begin immediate").persistent(false).execute(&mut self.connection).await?;
         }
         let mut from = 0;
@@ -121,6 +128,7 @@ impl Pen {
             let sizes = sizes(batch, from);
             let text = self.text(sizes, false, false);
             let args = arguments(batch, sizes, from)?;
+            self.ran += statements(sizes);
             sqlx::query_with(AssertSqlSafe(text), args).execute(&mut self.connection).await?;
             from += 192;
         }
@@ -129,6 +137,7 @@ impl Pen {
             values.iter().try_for_each(|v| add(&mut args, v))?;
             sqlx::query_with(*text, args).execute(&mut self.connection).await?;
         }
+        self.ran += batch.other.len() + 1;
         sqlx::query("commit").persistent(false).execute(&mut self.connection).await?;
         Ok(())
     }
@@ -188,6 +197,11 @@ fn sizes(batch: &Batch<'_>, from: usize) -> [u8; SHEETS] {
         }
     }
     sizes
+}
+
+/// How many sheets have rows, each of which is one statement.
+fn statements(sizes: [u8; SHEETS]) -> usize {
+    sizes.into_iter().filter(|size| *size > 0).count()
 }
 
 fn size_of(size: u8) -> Option<usize> {
