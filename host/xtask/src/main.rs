@@ -4,6 +4,7 @@ mod bench;
 mod checks;
 mod closing;
 mod demo;
+mod eval;
 mod house;
 mod pages;
 mod peers;
@@ -35,8 +36,11 @@ cargo xtask <verb>
   peers [args]     the side-by-side benchmark with Pointsman in it (`--checks`: its behaviour checks)
   safety [name..]  heavy proofs against the real binary: T13, T14, N6, N7, F9, F10, F11, F12, or all; --release,
                    --scale N (1: full size), --store sqlite|postgres|postgres://user@host/db, --hosts N, --seed N
+  eval [name..]    how well the AI steps do on labelled texts, beside baselines and published figures, into tests/evals/RESULTS.md
+                   (--data DIR: where the texts lie; --binary FILE: another build; --dry: only print). Python 3 makes itself a
+                   private folder for the baselines
 
-Not there yet: fuzz, eval.
+Not there yet: fuzz.
 ";
 
 fn main() -> ExitCode {
@@ -64,10 +68,9 @@ fn run(verb: &str, args: &[String]) -> Result<ExitCode> {
         "bench" => bench::run(args),
         "peers" => peers::run(args),
         "safety" => safety::run(args),
-        "fuzz" | "eval" => {
-            house::tell(&format!(
-                "`cargo xtask {verb}` does not exist yet; `cargo xtask test` runs everything there is to check, `cargo xtask peers` measures."
-            ));
+        "eval" => eval::run(args),
+        "fuzz" => {
+            house::tell("`cargo xtask fuzz` does not exist yet; `cargo xtask test` runs everything there is to check.");
             Ok(ExitCode::from(2))
         }
         "" | "help" | "--help" | "-h" => {
