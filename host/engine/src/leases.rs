@@ -1,13 +1,79 @@
 //! Leases, as the line sees them: what lies in shards that this host gained is taken up, what lies in those that it lost is let
 //! go. Its row is in the database; the new holder takes it up from there, and what this host would still write is refused.
 
-use std::sync::atomic::Ordering;
+use std::collections::HashSet;
 use std::time::Duration;
 
-use pointsman_store::{Change, StoreError};
+use parking_lot::Mutex;
+use pointsman_core::id::Id;
+use pointsman_store::{Change, SHARDS, SendRow, StoreError};
 use tokio::task::AbortHandle;
 
 use crate::Engine;
+use crate::outbox::place;
+
+/// By shard: whether what lies there was taken up. Nothing is begun before: it would overtake what is older.
+#[derive(Debug)]
+pub(crate) struct Gate(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    open: [bool; SHARDS as usize],
+    /// Sends that were decided while their shard was shut. None of them has left.
+    held: Vec<SendRow>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Mutex::new(State { open: [false; SHARDS as usize], held: Vec::new() }))
+    }
+}
+
+impl State {
+    fn is_open(&self, shard: u16) -> bool {
+        self.open.get(usize::from(shard)).is_some_and(|open| *open)
+    }
+
+    fn set(&mut self, shards: &[u16], open: bool) {
+        for shard in shards {
+            if let Some(slot) = self.open.get_mut(usize::from(*shard)) {
+                *slot = open;
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// Nothing gets through to these shards from now on.
+    fn shut(&self, shards: &[u16]) {
+        self.0.lock().set(shards, false);
+    }
+
+    /// Puts something into its lane where the shard is open, in one breath with the look at it. `None` where it is shut.
+    pub(crate) fn through<T>(&self, shard: u16, put: impl FnOnce() -> T) -> Option<T> {
+        let state = self.0.lock();
+        state.is_open(shard).then(put)
+    }
+
+    /// The same for a send, which is held where its shard is shut.
+    pub(crate) fn send(&self, send: SendRow, put: impl FnOnce(SendRow)) {
+        let mut state = self.0.lock();
+        if state.is_open(place(&send).shard) {
+            put(send);
+        } else {
+            state.held.push(send);
+        }
+    }
+
+    /// Opens these shards. What is held for them and is not among `known` gets through first; what is held for others is theirs
+    /// who have them.
+    fn open(&self, shards: &[u16], known: &HashSet<Id>, put: impl Fn(SendRow)) {
+        let mut state = self.0.lock();
+        let held = std::mem::take(&mut state.held);
+        held.into_iter().filter(|send| shards.contains(&place(send).shard) && !known.contains(&send.id)).for_each(put);
+        state.set(shards, true);
+    }
+}
 
 impl Engine {
     /// Takes over what a renewal changed.
@@ -38,7 +104,7 @@ impl Engine {
 
     /// Drops what waits in these shards; gives what is at work in them.
     fn let_go(&self, lost: &[u16]) -> Vec<AbortHandle> {
-        self.mark(lost, false);
+        self.gate.shut(lost);
         let which = |shard: u16| lost.contains(&shard);
         let tasks = self.lanes.let_go(which);
         self.hands.lose(which);
@@ -49,21 +115,15 @@ impl Engine {
         tasks
     }
 
-    fn mark(&self, shards: &[u16], taken_up: bool) {
-        for up in shards.iter().filter_map(|shard| self.taken_up.get(usize::from(*shard))) {
-            up.store(taken_up, Ordering::Release);
-        }
-    }
-
     async fn take_up_shards(&self, gained: &[u16]) -> Result<(), StoreError> {
         self.bodies.forget_all();
         let sends = self.take_up_sends(gained).await?;
         // From now on whatever is sent in these shards stands behind what was found.
-        self.mark(gained, true);
+        self.gate.open(gained, &sends, |send| self.deliver_in_turn(send, false));
         let (events, more) = self.feed_now().await?;
         self.unread.notify_one();
-        if sends > 0 || events > 0 {
-            tracing::info!(events, more, sends, "took up what was open");
+        if !sends.is_empty() || events > 0 {
+            tracing::info!(events, more, sends = sends.len(), "took up what was open");
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ use pointsman_core::clock::Clock;
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
 use pointsman_core::ports::{ChannelAdapter, Expressions, StepRunner};
 use pointsman_core::workflow::Workflow;
-use pointsman_store::{KeptEvent, SHARDS, Store};
+use pointsman_store::{KeptEvent, Store};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
@@ -146,8 +146,7 @@ pub struct Inner {
     pub(crate) feed: Feed,
     /// Jobs at work in shards that were let go at the last renewal.
     pub(crate) leaving: Mutex<Vec<AbortHandle>>,
-    /// By shard: whether its open sends lie in the outbox. Nothing is begun before: what it sends would overtake them.
-    pub(crate) taken_up: [AtomicBool; SHARDS as usize],
+    pub(crate) gate: leases::Gate,
     pub(crate) outbox: Outbox,
     pub(crate) timers: Arc<Timers>,
     pub(crate) bodies: step::Bodies,
@@ -193,7 +192,7 @@ impl Engine {
             hands: Hands::default(),
             feed: Feed::default(),
             leaving: Mutex::default(),
-            taken_up: std::array::from_fn(|_| AtomicBool::new(false)),
+            gate: leases::Gate::default(),
             closing: AtomicBool::new(false),
             outbox: Outbox::new(parts.sends),
             bodies: step::Bodies::new(20_000),
@@ -215,20 +214,20 @@ impl Engine {
     /// Puts a job into its lane, unless the event or run that it is about has one already, or what is older there is not taken up
     /// yet: then it is found again. Says whether it did.
     pub(crate) fn put(&self, about: Id, place: Place, job: Job) -> bool {
-        if !self.taken_up.get(usize::from(place.shard)).is_some_and(|up| up.load(Ordering::Acquire)) {
-            return false;
-        }
-        let Some(hand) = self.hands.take(about, place.shard) else { return false };
-        let engine = self.clone();
-        self.lanes.push(place, (job, hand), move |(job, hand)| {
-            let engine = engine.clone();
-            async move {
-                engine.handle(job).await;
-                drop(hand);
-                engine.has_room();
-            }
-        });
-        true
+        let put = || {
+            let Some(hand) = self.hands.take(about, place.shard) else { return false };
+            let engine = self.clone();
+            self.lanes.push(place, (job, hand), move |(job, hand)| {
+                let engine = engine.clone();
+                async move {
+                    engine.handle(job).await;
+                    drop(hand);
+                    engine.has_room();
+                }
+            });
+            true
+        };
+        self.gate.through(place.shard, put).unwrap_or(false)
     }
 
     /// Whether the house is closing: nothing is begun any more.

@@ -2,6 +2,7 @@
 //! conversation leave in the order in which they were decided, and one that is retried or `unknown` holds the later ones
 //! for at most two minutes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -87,11 +88,11 @@ impl Outbox {
 impl Engine {
     /// Takes a send whose row is on disk.
     pub(crate) fn dispatch(&self, send: SendRow) {
-        self.dispatch_found(send, false);
+        self.gate.send(send, |send| self.deliver_in_turn(send, false));
     }
 
-    /// Takes a send; with `found`, one that was under way, or whose answer never came, when its host ended.
-    fn dispatch_found(&self, send: SendRow, found: bool) {
+    /// Puts a send into its lane; with `found`, one that was under way, or whose answer never came, when its host ended.
+    pub(crate) fn deliver_in_turn(&self, send: SendRow, found: bool) {
         let engine = self.clone();
         self.outbox.lanes.push(place(&send), (send, found), move |(send, found)| {
             let engine = engine.clone();
@@ -388,10 +389,10 @@ impl Engine {
         (mixed >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Takes up every send of these shards that is not finished.
-    pub(crate) async fn take_up_sends(&self, gained: &[u16]) -> Result<usize, StoreError> {
+    /// Takes up every send of these shards that is not finished; says which.
+    pub(crate) async fn take_up_sends(&self, gained: &[u16]) -> Result<HashSet<Id>, StoreError> {
         let open = self.store.open_sends(gained).await?;
-        let count = open.len();
+        let known = open.iter().map(|send| send.id).collect();
         let under_way = |send: &SendRow| matches!(send.state, SendState::Sending | SendState::Unknown);
         let found = open.iter().filter(|send| under_way(send)).count();
         if self.outbox.found.fetch_add(found, Ordering::AcqRel) + found == 0 {
@@ -399,14 +400,14 @@ impl Engine {
         }
         for send in open {
             let found = under_way(&send);
-            self.dispatch_found(send, found);
+            self.deliver_in_turn(send, found);
         }
-        Ok(count)
+        Ok(known)
     }
 }
 
 /// The lane of a send.
-fn place(send: &SendRow) -> Place {
+pub(crate) fn place(send: &SendRow) -> Place {
     Place::of(send.workspace, lane_of(send.workspace, send.conversation.as_ref()))
 }
 

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rhai::{Dynamic, Scope};
-use serde_json::Value;
+use rhai::{Dynamic, Map, Scope};
 
 use crate::failure::Reason;
 use crate::leg::{self, Shared};
@@ -23,18 +22,17 @@ pub(crate) struct Names {
 pub(crate) fn read(input: &str, functions: bool) -> Result<Names, Reason> {
     let mut scope = Scope::new();
     let mut shared = BTreeMap::new();
-    let input = serde_json::from_str(input).map_err(|_| Reason::new("script.input", "the input of a script is a JSON object"))?;
-    let Value::Object(input) = input else {
+    let input = values::from_json(input).ok().and_then(Dynamic::try_cast::<Map>);
+    let Some(input) = input else {
         return Err(Reason::new("script.input", "the input of a script is a JSON object"));
     };
     for (name, value) in input {
-        let value = values::from_value(value, 0)?;
         if name == "now" {
             shared.insert("now".to_owned(), value);
             continue;
         }
         if functions {
-            shared.insert(name.clone(), value.clone());
+            shared.insert(name.to_string(), value.clone());
         }
         scope.push_constant_dynamic(name, value);
     }
