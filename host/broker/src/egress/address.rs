@@ -6,8 +6,11 @@
 //! are dialled, so an answer cannot change between the check and the connection (rebinding). One forbidden address among
 //! several refuses the whole answer: there is no honest reason for such a mix.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// What kind of place an address is.
@@ -93,19 +96,35 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
 #[error("the name leads to an address that is not public")]
 pub(crate) struct ForbiddenAddress;
 
-/// Resolves by the operating system and lets pass only what may be dialled.
-#[derive(Debug)]
+/// Who is asked for the addresses of a name.
+#[async_trait]
+pub(crate) trait Names: Send + Sync + 'static {
+    /// The addresses; the port means nothing.
+    async fn find(&self, name: &str) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// The operating system.
+pub(crate) struct System;
+
+#[async_trait]
+impl Names for System {
+    async fn find(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+    }
+}
+
+/// Asks for names and lets pass only what may be dialled.
 pub(crate) struct CheckedResolver {
     /// Whether internal addresses pass: only for the client that serves origins the operator named.
     pub(crate) internal: bool,
+    pub(crate) names: Arc<dyn Names>,
 }
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let internal = self.internal;
+        let (internal, names) = (self.internal, Arc::clone(&self.names));
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let checked = admit(found, internal)?;
+            let checked = admit(names.find(name.as_str()).await?, internal)?;
             Ok(Box::new(checked.into_iter()) as Addrs)
         })
     }

@@ -17,7 +17,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Response};
 
 use super::EgressError;
-use super::address::{CheckedResolver, ForbiddenAddress};
+use super::address::{CheckedResolver, ForbiddenAddress, Names};
 use super::destination::{denied, short};
 use super::inject::Ready;
 use super::redact::Scrubber;
@@ -35,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const IDLE_PER_HOST: usize = 512;
 
 /// Builds a client. `internal` is the one that may go inside, and may speak plain http there.
-pub(crate) fn build(internal: bool, user_agent: &str) -> Result<Client, Failure> {
+pub(crate) fn build(internal: bool, user_agent: &str, names: Arc<dyn Names>) -> Result<Client, Failure> {
     // The first one wins; whoever else in the process installed a provider chose it for all.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -47,7 +47,7 @@ pub(crate) fn build(internal: bool, user_agent: &str) -> Result<Client, Failure>
         .no_gzip()
         .http1_only()
         .https_only(!internal)
-        .dns_resolver(Arc::new(CheckedResolver { internal }))
+        .dns_resolver(Arc::new(CheckedResolver { internal, names }))
         .connect_timeout(CONNECT)
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(15))

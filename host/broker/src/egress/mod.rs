@@ -2,6 +2,7 @@
 //! scrubbed. In order: `destination` reads the URL, `grants` decides which secret may go there, `inject` and `body` put it
 //! in, `client` sends, `redact` cleans what comes back; `address` is asked by `destination` and by the resolver.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman_core::failure::Failure;
@@ -20,8 +21,11 @@ pub(crate) mod destination;
 mod inject;
 mod redact;
 #[cfg(test)]
+mod ssrf;
+#[cfg(test)]
 mod tests;
 
+use address::{Names, System};
 use destination::{AllowPrivate, Destination};
 use inject::{Placed, Ready};
 use redact::Scrubber;
@@ -63,10 +67,16 @@ pub(crate) struct Egress {
 
 impl Egress {
     pub(crate) fn new(config: &EgressConfig) -> Result<Self, Failure> {
+        Self::asking(config, &(Arc::new(System) as Arc<dyn Names>))
+    }
+
+    /// One that asks `names` for the addresses of names.
+    fn asking(config: &EgressConfig, names: &Arc<dyn Names>) -> Result<Self, Failure> {
+        let build = |internal| client::build(internal, &config.user_agent, Arc::clone(names));
         let allow = AllowPrivate::parse(&config.allow_private)?;
-        let internal = if allow.is_empty() { None } else { Some(client::build(true, &config.user_agent)?) };
+        let internal = if allow.is_empty() { None } else { Some(build(true)?) };
         let timeout = Duration::from_millis(config.timeout_ms.max(1)).min(MAX_TIMEOUT);
-        Ok(Self { public: client::build(false, &config.user_agent)?, internal, allow, timeout })
+        Ok(Self { public: build(false)?, internal, allow, timeout })
     }
 
     pub(crate) async fn send(
