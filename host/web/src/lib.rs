@@ -6,10 +6,11 @@
 //!   operator alone and refuses what a foreign web page could make a browser send.
 //! * The **demo** is served by another process than the host's, and asks the host like anybody else ([`serve_demo`]).
 //!
-//! Slow, large and many are dealt with here (`listen`, `body`): no room behind meets a request that is not whole.
+//! Slow, large and many are dealt with here (`listen`, `body`, `flood`): no room behind meets a request that is not whole.
 
 mod body;
 mod demo;
+mod flood;
 mod guard;
 mod listen;
 mod meters;
@@ -23,6 +24,7 @@ mod public;
 mod tests;
 
 pub use demo::{Act, Acting, DemoChannel, Door, Shut, Stage, serve_demo};
+pub use flood::PublicConfig;
 pub use meters::install_metrics;
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use ports::{Answered, House, Incoming, Question, Trouble};

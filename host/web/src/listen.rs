@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,10 @@ impl Patience {
     }
 }
 
+/// The other end of a connection: an extension of each of its requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Waits until it is time to close. A sender that is gone means the same.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|now| *now).await;
@@ -75,8 +80,8 @@ where
             next = next => next?,
             () = closed(&mut closing) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
                 // One client that left early is nothing; no descriptors left is, and passes when others end.
                 if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
@@ -88,7 +93,7 @@ where
         };
         let (http, answer, closing) = (http.clone(), answer.clone(), closing.clone());
         tokio::spawn(async move {
-            connection(&http, stream, closing, answer).await;
+            connection(&http, (stream, peer), closing, answer).await;
             drop(place);
         });
     }
@@ -118,8 +123,12 @@ pub(crate) async fn serve_router(listener: TcpListener, router: Router, closing:
     .await
 }
 
-async fn connection<A, F, B>(http: &http1::Builder, stream: TcpStream, mut closing: watch::Receiver<bool>, answer: A)
-where
+async fn connection<A, F, B>(
+    http: &http1::Builder,
+    (stream, peer): (TcpStream, Peer),
+    mut closing: watch::Receiver<bool>,
+    answer: A,
+) where
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<B>>,
     B: Body + 'static,
@@ -127,7 +136,8 @@ where
 {
     // Answers are small and whole; waiting for more bytes would only delay them.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let answered = answer(request);
         async { Ok::<_, Infallible>(answered.await) }
     });

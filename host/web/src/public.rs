@@ -1,10 +1,12 @@
 //! The public port: `GET|POST /hooks/{channel}`. The whole request is read, bounded, and given to the house as it came; who
-//! it is from is found out there. An unknown channel looks here like any other.
+//! it is from is found out there. An unknown channel looks here like any other. Who brings too much is sent away before (`flood`).
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Body;
@@ -14,7 +16,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::body::{self, Budget, Pace, Unread};
-use crate::listen::{self, Patience};
+use crate::flood::{Gate, PublicConfig};
+use crate::listen::{self, Patience, Peer};
 use crate::meters::Hooks;
 use crate::ports::{Answered, House, Incoming};
 
@@ -28,12 +31,19 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(crate) const USUAL: Self = Self { patience: Patience::with(4_096), pace: Pace::USUAL, budget: 128 << 20 };
+    pub(crate) const fn usual(connections: u32) -> Self {
+        Self { patience: Patience::with(connections), pace: Pace::USUAL, budget: 128 << 20 }
+    }
 }
 
 /// Serves providers until `closing` turns true; returns when the last request is answered.
-pub async fn serve_public<H: House>(listener: TcpListener, house: Arc<H>, closing: watch::Receiver<bool>) -> io::Result<()> {
-    serve_with(listener, house, closing, Grant::USUAL).await
+pub async fn serve_public<H: House>(
+    listener: TcpListener,
+    house: Arc<H>,
+    closing: watch::Receiver<bool>,
+    config: PublicConfig,
+) -> io::Result<()> {
+    serve_with(listener, house, closing, Grant::usual(config.connections), config).await
 }
 
 pub(crate) async fn serve_with(
@@ -41,8 +51,10 @@ pub(crate) async fn serve_with(
     house: Arc<dyn House>,
     closing: watch::Receiver<bool>,
     grant: Grant,
+    config: PublicConfig,
 ) -> io::Result<()> {
-    let desk = Arc::new(Desk { house, meters: Hooks::new(), pace: grant.pace, budget: Budget::new(grant.budget) });
+    let (gate, budget) = (Gate::new(config), Budget::new(grant.budget));
+    let desk = Arc::new(Desk { house, meters: Hooks::new(), gate, pace: grant.pace, budget });
     listen::serve(listener, grant.patience, closing, move |request| {
         let desk = Arc::clone(&desk);
         async move { desk.answer(request).await }
@@ -53,6 +65,7 @@ pub(crate) async fn serve_with(
 struct Desk {
     house: Arc<dyn House>,
     meters: Hooks,
+    gate: Gate,
     pace: Pace,
     budget: Budget,
 }
@@ -80,6 +93,20 @@ impl Desk {
                 return no;
             }
         };
+        let caller = self.gate.caller(channel, head.extensions.get::<Peer>().map(|peer| peer.0), &head.headers);
+        if let Some(wait) = self.gate.wait(&caller, Instant::now()) {
+            return later(wait);
+        }
+        let answered = self.receive(channel, method, path, &head, body).await;
+        self.gate.count(caller, answered.status().as_u16(), Instant::now());
+        answered
+    }
+
+    /// A request that was let in.
+    async fn receive<B>(&self, channel: &str, method: ports::Method, path: &str, head: &Parts, body: B) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let (body, _share) = match body::collect(body, self.house.body_limit(channel), self.pace, &self.budget).await {
             Ok(read) => read,
             Err(why) => return unread(why),
@@ -118,6 +145,14 @@ fn hook(path: &str) -> Option<(&str, &str)> {
 fn plain(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
+    response
+}
+
+/// What comes too often: nothing of it was read.
+fn later(wait: Duration) -> Response<Full<Bytes>> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
     response
 }
 

@@ -10,13 +10,13 @@ use pointsman_broker::process::Connection;
 use pointsman_core::clock::SystemClock;
 use pointsman_engine::points::Points;
 use pointsman_vault::StoreKeys;
-use pointsman_web::PrivateConfig;
+use pointsman_web::{PrivateConfig, PublicConfig};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::{Context, broker, say};
 use crate::config::Config;
-use crate::harden::harden;
+use crate::harden::{connections, harden};
 use crate::house::EngineHouse;
 use crate::shutdown::{self, Closing};
 use crate::{telemetry, wiring};
@@ -87,7 +87,8 @@ async fn serve(
     engine.start().await.context("what was open could not be taken up")?;
     let house = Arc::new(EngineHouse::new(engine.clone(), config.http.clone()));
     let (public_at, private_at) = (public.local_addr()?.to_string(), private.local_addr()?.to_string());
-    let public = tokio::spawn(pointsman_web::serve_public(public, Arc::clone(&house), closing.clone()));
+    let granted = PublicConfig { connections: connections(), ..config.public() };
+    let public = tokio::spawn(pointsman_web::serve_public(public, Arc::clone(&house), closing.clone(), granted));
     let private = tokio::spawn(pointsman_web::serve_private(private, house, PrivateConfig { metrics }, closing.clone()));
     ready(&public_at, &private_at);
     let store = engine.store().clone();

@@ -1,5 +1,7 @@
 //! `[http]`: ports and addresses.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 
 /// Two ports: what the world may reach, and what only the operator may.
@@ -12,6 +14,8 @@ pub struct Http {
     pub private: String,
     /// The public port's address as providers see it; empty: `http://<public>`.
     pub public_url: String,
+    /// Addresses of proxies before the public port.
+    pub proxies: Vec<IpAddr>,
 }
 
 impl Http {

@@ -12,6 +12,10 @@ pub struct Limits {
     pub sends: usize,
     /// Bytes of webhooks under way at once; more are answered 503.
     pub webhook_bytes: usize,
+    /// Webhooks of one channel that are taken in a second.
+    pub webhooks_a_second: u32,
+    /// Requests with a wrong signature that are looked at in a second.
+    pub refused_a_second: u32,
     /// Replies that a conversation gets in a minute; 0: as many as there are.
     pub replies_a_minute: usize,
 }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use pointsman_web::PublicConfig;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -27,7 +28,7 @@ pub use keys::Keys;
 #[cfg(feature = "kill-points")]
 pub use kill::{hastened, kill_points};
 pub use limits::Limits;
-pub use sandbox::Sandbox;
+pub use sandbox::{Sandbox, compiler};
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};
 
@@ -92,6 +93,17 @@ impl Config {
         let mut config: Self = Value::Table(table).try_into().context("a key is unknown or of the wrong kind")?;
         config.dir = dir.to_path_buf();
         Ok(config)
+    }
+
+    /// How much the public port looks at.
+    #[must_use]
+    pub fn public(&self) -> PublicConfig {
+        PublicConfig {
+            webhooks_a_second: self.limits.webhooks_a_second,
+            refused_a_second: self.limits.refused_a_second,
+            proxies: self.http.proxies.clone(),
+            ..PublicConfig::default()
+        }
     }
 
     /// A path of the configuration, from the host's folder where it is relative.

@@ -130,7 +130,7 @@ async fn health_readiness_and_numbers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let public = listener.local_addr().unwrap().to_string();
     let (_close, closing) = watch::channel(false);
-    tokio::spawn(crate::serve_public(listener, Arc::clone(&port.house), closing));
+    tokio::spawn(crate::serve_public(listener, Arc::clone(&port.house), closing, crate::PublicConfig::default()));
     assert_eq!(send(&public, "POST", "/hooks/7", &[], "{}").await.status, 200);
     let numbers = get(&port.address, "/metrics").await;
     assert!(numbers.body.contains("pointsman_hooks_answered_total{status=\"2xx\"} "), "{}", numbers.body);

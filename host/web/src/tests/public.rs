@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::{Fake, fake, raw, read, send};
 use crate::body::Pace;
+use crate::flood::PublicConfig;
 use crate::listen::Patience;
 use crate::public::{Grant, serve_with};
 
@@ -23,6 +24,10 @@ struct Port {
 }
 
 async fn port_with(connections: u32) -> Port {
+    port_of(connections, PublicConfig::default()).await
+}
+
+async fn port_of(connections: u32, config: PublicConfig) -> Port {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (close, closing) = watch::channel(false);
@@ -30,9 +35,9 @@ async fn port_with(connections: u32) -> Port {
     let grant = Grant {
         patience: Patience { head: Duration::from_millis(300), drain: Duration::from_secs(3), ..Patience::with(connections) },
         pace: Pace { silence: Duration::from_millis(300), whole: Duration::from_millis(900) },
-        ..Grant::USUAL
+        ..Grant::usual(connections)
     };
-    let serving = tokio::spawn(serve_with(listener, house.clone(), closing, grant));
+    let serving = tokio::spawn(serve_with(listener, house.clone(), closing, grant, config));
     Port { address, house, close, serving }
 }
 
@@ -173,4 +178,24 @@ async fn closing_lets_requests_under_way_end_and_takes_no_new_ones() {
     assert_eq!(read(&mut stream).await.status, 200);
     tokio::time::timeout(Duration::from_secs(2), port.serving).await.expect("closes").unwrap().unwrap();
     assert!(TcpStream::connect(&port.address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_forges_much_is_sent_away_unread_and_who_is_right_is_not() {
+    let port = port_of(64, PublicConfig { refused_a_second: 1, ..PublicConfig::default() }).await;
+    let from = |channel: &'static str, address: &'static str| {
+        let (path, port) = (format!("/hooks/{channel}"), &port);
+        async move { send(&port.address, "POST", &path, &[("x-forwarded-for", address)], "{}").await }
+    };
+    assert_eq!(from("7", "198.51.100.1").await.status, 200);
+    for n in 0..10 {
+        assert_eq!(from("nobody", "192.0.2.1").await.status, 401, "{n}");
+    }
+    let received = port.house.received.lock().unwrap().len();
+    let away = from("nobody", "192.0.2.1").await;
+    assert_eq!((away.status, away.header("retry-after"), away.header("connection")), (429, Some("1"), Some("close")));
+    assert_eq!(from("7", "192.0.2.1").await.status, 429, "nor is it heard elsewhere");
+    assert_eq!(port.house.received.lock().unwrap().len(), received, "no work was done for it");
+    assert_eq!(from("7", "198.51.100.1").await.status, 200, "the provider is heard as before");
+    assert_eq!(from("7", "198.51.100.2").await.status, 200, "a new address of it too");
 }

@@ -206,8 +206,9 @@ impl Site {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let public = listener.local_addr().expect("an address").to_string();
         let (close, closing) = tokio::sync::watch::channel(false);
+        let granted = config.public();
         let house = Arc::new(EngineHouse::new(engine.clone(), config.http));
-        let server = tokio::spawn(pointsman_web::serve_public(listener, house, closing));
+        let server = tokio::spawn(pointsman_web::serve_public(listener, house, closing, granted));
         self.emulator.set_hook(format!("http://{public}/hooks/{}", self.channel));
         InTest { engine, public, close, server }
     }
