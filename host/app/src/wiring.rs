@@ -19,7 +19,7 @@ use pointsman_store::{Place, Store, StoreConfig, WorkspaceRow};
 use pointsman_vault::StoreKeys;
 
 use crate::bundled;
-use crate::config::Config;
+use crate::config::{Config, compiler};
 
 /// The workspace that `init` makes.
 pub const FIRST_WORKSPACE: WorkspaceId = Id(1);
@@ -104,6 +104,7 @@ async fn parts_with(
     let catalog = Arc::new(Catalog::default());
     let sandbox = Sandbox::new(SandboxConfig {
         cache: Some(config.path(&config.sandbox.cache)),
+        compiler: Some(compiler(&config.sandbox.compiler)),
         threads: config.sandbox.threads,
         ..SandboxConfig::default()
     })?;

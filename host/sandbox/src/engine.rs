@@ -45,17 +45,7 @@ pub(crate) fn engine(instances: usize, memory: usize) -> Result<Engine, Failure>
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(64 << 10);
 
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .wasm_relaxed_simd(false)
-        .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK)
-        .async_stack_size(FIBER_STACK)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    let engine = Engine::new(&config).map_err(|e| {
+    let engine = Engine::new(settings().allocation_strategy(InstanceAllocationStrategy::Pooling(pool))).map_err(|e| {
         Failure::new(
             Class::Permanent,
             "sandbox.engine",
@@ -64,6 +54,25 @@ pub(crate) fn engine(instances: usize, memory: usize) -> Result<Engine, Failure>
     })?;
     tick(&engine)?;
     Ok(engine)
+}
+
+/// An engine that compiles for the other one, and runs nothing: it reserves no places.
+pub(crate) fn compiler() -> wasmtime::Result<Engine> {
+    Engine::new(&settings())
+}
+
+/// What guests may use, and how they are compiled.
+fn settings() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_relaxed_simd(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK);
+    config
 }
 
 /// Moves the epoch on every tick, for as long as the engine lives.

@@ -40,11 +40,15 @@ mod step;
 mod tests;
 mod world;
 
+pub use loader::compile::{CompilerConfig, serve as compile};
+
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
     /// Where compiled plugins are kept between starts; made with mode 0700. `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// What compiles the components of strangers. `None`: this process, without a bound on time and memory.
+    pub compiler: Option<CompilerConfig>,
     /// Threads for guests that take longer than one tick of 5 ms.
     pub threads: usize,
     /// Guests that run at once; further calls wait for a place.
@@ -57,7 +61,7 @@ pub struct SandboxConfig {
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache: None, threads: 2, places: 128, warm: 64, limits: Limits::STEP }
+        Self { cache: None, compiler: None, threads: 2, places: 128, warm: 64, limits: Limits::STEP }
     }
 }
 
@@ -131,6 +135,7 @@ impl Sandbox {
                     linkers: loader::Linkers::new(&engine)?,
                     engine,
                     cache: config.cache.and_then(loader::cache::Cache::open),
+                    compiler: loader::compile::Compiler::new(config.compiler),
                     memory: config.limits.memory,
                     count: AtomicU64::new(0),
                 },
@@ -141,10 +146,10 @@ impl Sandbox {
     }
 
     /// Lets a plugin in: scans it, holds its imports against its manifest, compiles it on a thread for blocking work, and
-    /// makes it known. A channel or interpreter replaces the one of the same id; versions of a step stand side by side.
+    /// makes it known. A stranger's is compiled by a child process within bounds. A channel or interpreter replaces the one of the same id; versions of a step stand side by side.
     ///
     /// # Errors
-    /// `plugin.refused`, `plugin.invalid`, `plugin.no_component`, `plugin.precompiled`, `plugin.world` for what is no plugin of
+    /// `plugin.refused`, `plugin.too_costly`, `plugin.invalid`, `plugin.no_component`, `plugin.precompiled`, `plugin.world` for what is no plugin of
     /// this contract; `denied.import` for one that imports what its manifest does not ask for, `denied.interpreter` for an
     /// interpreter of a stranger.
     pub async fn load(&self, manifest: Manifest, component: &[u8], trust: Trust) -> Result<Loaded, Failure> {

@@ -105,11 +105,11 @@ pub(crate) fn explain(error: &wasmtime::Error, who: &str, limits: &Limits) -> Fa
         return Failure::new(Class::Transient, "sandbox.busy", "all places of the sandbox are taken; it is tried again");
     }
     let root = error.root_cause().to_string();
-    // wasmtime has no type for this one.
+    // wasmtime has no types for these two.
     if root.contains("fuel allocated for hostcalls") {
         return of(Hit::Copy, who, limits);
     }
-    if root.contains("handles") && root.contains("limit") {
+    if root.contains("handle limit exceeded") {
         return Failure::limit("handles", format!("{who} holds more than {HANDLES} handles; give back those it does not need"));
     }
     let root: String = root.chars().filter(|c| !c.is_control()).take(200).collect();

@@ -14,6 +14,7 @@ mod books;
 mod broker;
 mod channel;
 mod check;
+mod compile;
 mod conversation;
 mod demo;
 mod init;
@@ -50,6 +51,9 @@ enum Verb {
     /// The process of a running host that opens secrets and makes requests. `serve` starts it.
     #[command(hide = true)]
     Broker(broker::Args),
+    /// Compiles one plugin within bounds. A host starts it for plugins that did not come with it.
+    #[command(hide = true)]
+    Compile(compile::Args),
     /// Runs a host, an emulated provider and a page to play with, in a folder that it names.
     Demo(demo::Args),
     /// Checks workflow folders; tells mistakes with file, line and column.
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Verb::Init(args) => init::run(&context, &args),
         Verb::Serve(args) => serve::run(&context, &args),
         Verb::Broker(args) => broker::run(&context, &args),
+        Verb::Compile(args) => Ok(compile::run(&args)),
         Verb::Demo(args) => demo::run(&context, &args),
         Verb::Check(args) => check::run(&context, &args),
         Verb::Publish(args) => publish::run(&context, &args),

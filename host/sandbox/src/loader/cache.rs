@@ -70,11 +70,10 @@ impl Cache {
     }
 
     /// Keeps a compiled form.
-    pub(crate) fn put(&self, key: &str, component: &Component) {
-        let Ok(code) = component.serialize() else { return };
+    pub(crate) fn put(&self, key: &str, code: &[u8]) {
         let path = self.path(key);
         let fresh = path.with_extension(format!("new-{}", std::process::id()));
-        let kept = write(&fresh, &[Sha256::digest(&code).as_slice(), &code]).and_then(|()| fs::rename(&fresh, &path));
+        let kept = write(&fresh, &[Sha256::digest(code).as_slice(), code]).and_then(|()| fs::rename(&fresh, &path));
         if let Err(error) = kept {
             let _ = fs::remove_file(&fresh);
             tracing::warn!(file = %path.display(), %error, "a compiled plugin was not kept");
@@ -97,9 +96,10 @@ fn write(path: &std::path::Path, parts: &[&[u8]]) -> std::io::Result<()> {
 }
 
 #[expect(unsafe_code, reason = "wasmtime cannot know where compiled code comes from; the caller has seen that we wrote it")]
-fn load(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `code` was written by `put` from a component that wasmtime compiled: the file belongs to this user, nobody else
-    // may write it, and its hash is right. wasmtime itself refuses code of another version, configuration or processor.
+pub(crate) fn load(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `code` comes from `compile`, this program's own process or its child, or was written by `put` from such code: the
+    // file belongs to this user, nobody else may write it, and its hash is right. wasmtime itself refuses code of another
+    // version, configuration or processor.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
 
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         let engine = crate::engine::engine(2, 1 << 20).unwrap();
         assert!(cache.get(&engine, "k").is_none());
-        cache.put("k", &Component::new(&engine, EMPTY).unwrap());
+        cache.put("k", &engine.precompile_component(EMPTY).unwrap());
         assert!(cache.get(&engine, "k").is_some());
 
         let file = folder.join("k.compiled");

@@ -3,6 +3,7 @@
 
 mod asks;
 pub(crate) mod cache;
+pub(crate) mod compile;
 mod scan;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,11 +14,12 @@ use pointsman_core::failure::{Class, Failure};
 use pointsman_manifest::{Kind, Manifest};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker};
 
 use crate::Trust;
 use crate::ctx::Ctx;
 use crate::loader::cache::Cache;
+use crate::loader::compile::{Compiler, sentence};
 use crate::loader::scan::Bounds;
 use crate::world::{channel, log, script, step, types};
 
@@ -65,6 +67,7 @@ pub(crate) struct Loader {
     pub(crate) engine: Engine,
     pub(crate) linkers: Linkers,
     pub(crate) cache: Option<Cache>,
+    pub(crate) compiler: Compiler,
     /// The cap of a guest's memory.
     pub(crate) memory: usize,
     /// Plugins loaded so far.
@@ -98,14 +101,14 @@ impl Loader {
         let component = match cache.and_then(|cache| cache.get(engine, &key)) {
             Some(component) => component,
             None => {
-                let component = Component::new(engine, bytes).map_err(|e| {
-                    let why: String = e.root_cause().to_string().chars().filter(|c| !c.is_control()).take(300).collect();
-                    Failure::bug("plugin.invalid", format!("{} does not compile: {why}", manifest.id))
-                })?;
+                let code = self.compiler.compile(engine, bytes, trust, &manifest.id)?;
                 if let Some(cache) = cache {
-                    cache.put(&key, &component);
+                    cache.put(&key, &code);
                 }
-                component
+                cache::load(engine, &code).ok_or_else(|| {
+                    let why = "it was compiled by another version of this program; start the host again";
+                    Failure::new(Class::Transient, "sandbox.compiler", format!("{} cannot be loaded: {why}", manifest.id))
+                })?
             }
         };
 
@@ -115,8 +118,7 @@ impl Loader {
             Kind::Channel => linkers.channel.instantiate_pre(&component).and_then(channel::ChannelPre::new).map(Linked::Channel),
         };
         let code = code.map_err(|e| {
-            let why: String = e.root_cause().to_string().chars().filter(|c| !c.is_control()).take(300).collect();
-            Failure::bug("plugin.world", format!("{} is not a {kind} of this contract: {why}", manifest.id))
+            Failure::bug("plugin.world", format!("{} is not a {kind} of this contract: {}", manifest.id, sentence(&e)))
         })?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         Ok(Plugin { digest: digest.into(), manifest, trust, number, code })

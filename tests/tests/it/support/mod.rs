@@ -108,6 +108,7 @@ impl Site {
             ("POINTSMAN_EGRESS__ALLOW_PRIVATE", format!("{allowed:?}")),
             ("POINTSMAN_EGRESS__TIMEOUT", "2000".to_owned()),
             ("POINTSMAN_SANDBOX__CACHE", cache().to_string_lossy().into_owned()),
+            ("POINTSMAN_SANDBOX__COMPILER", binary().to_string_lossy().into_owned()),
             ("POINTSMAN_TELEMETRY__LOG", "trace".to_owned()),
             ("POINTSMAN_SECRET_ACCESS_TOKEN", TOKEN.to_owned()),
             ("POINTSMAN_SECRET_APP_SECRET", APP_SECRET.to_owned()),

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::find::{Component, Found};
 use super::unusable;
+use crate::config::compiler;
 
 /// The tenant under which everything is tried.
 pub(super) const WORKSPACE: WorkspaceId = Id(1);
@@ -70,7 +71,9 @@ impl Rig {
                 Component::Missing(cure) => return Err(unusable("component", cure)),
             };
             let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache/pointsman/compiled")));
-            let sandbox = Sandbox::new(SandboxConfig { cache, threads: 1, places: 2, warm: 2, ..SandboxConfig::default() })?;
+            let compiler = Some(compiler(""));
+            let few = SandboxConfig { cache, compiler, threads: 1, places: 2, warm: 2, ..SandboxConfig::default() };
+            let sandbox = Sandbox::new(few)?;
             let loaded = sandbox.load_blocking(manifest.clone(), &bytes, trust)?;
             Some((sandbox, loaded))
         } else {
