@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use pointsman_emulator::Fault;
 
 use super::check::Seen;
@@ -12,6 +12,7 @@ use super::site::Flow;
 use super::table::Row;
 use super::trial::Trial;
 use super::{Dice, Kind, Setting, points};
+use crate::attacks;
 
 /// Three steps: a plugin, a script, a reply that both had their part in.
 pub const NOTED: Flow = (
@@ -160,7 +161,7 @@ async fn lost(loss: Loss, setting: &Setting) -> Row {
 }
 
 /// The names that can be asked for.
-pub const NAMES: [&str; 8] = ["T13", "T14", "N6", "N7", "F9", "F10", "F11", "F12"];
+pub const NAMES: [&str; 14] = ["T1", "T4", "T6", "T7", "T8", "T11", "T13", "T14", "N6", "N7", "F9", "F10", "F11", "F12"];
 
 /// Those that need a server of their own, and are left out where none is asked for.
 pub const ON_POSTGRES: [&str; 3] = ["F9", "F11", "F12"];
@@ -206,7 +207,7 @@ pub async fn prove(name: &str, setting: &Setting, told: &mut dyn FnMut(Row)) -> 
                 told(lost(Loss::Line { silent }, setting).await);
             }
         }
-        other => bail!("there is no proof {other}; there are {}", NAMES.join(", ")),
+        attack => attacks::prove(attack, setting, told).await?,
     }
     Ok(())
 }

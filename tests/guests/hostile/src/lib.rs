@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exports::pointsman::plugin::work::{Call, Guest, Outcome};
-use pointsman::plugin::types::{Body, Failure, Fault, HttpRequest, Message, Method, Refusal};
+use pointsman::plugin::types::{Body, Failure, Fault, Header, HttpRequest, Message, Method, Refusal};
 use pointsman::plugin::{act, clock, conversation, http, log, random, state};
 use serde_json::{Value, json};
 
@@ -119,6 +119,22 @@ impl Guest for Hostile {
                     Err(refusal) => done(told(refusal)),
                 }
             }
+            // A header that says what only the broker may say, or a million of them.
+            "headers" => {
+                let header = Header { name: text("name"), value: text("value") };
+                let request = HttpRequest {
+                    method: Method::Get,
+                    url: "https://api.example.com/".to_owned(),
+                    headers: vec![header; number("count")],
+                    body: Body::None,
+                    credentials: vec![],
+                    keep_body: false,
+                    timeout: None,
+                };
+                done(http::send(&request).map_or_else(told, |_| json!("answered")))
+            }
+            // Everything that an earlier guest could have left in the memory that this one was given, its free part included.
+            "search" => done(json!(found(text("needle").as_bytes(), number("grow")))),
             "send-storm" => {
                 let mut refused = 0;
                 for _ in 0..number("count") {
@@ -171,6 +187,11 @@ impl Guest for Hostile {
                     state::get(state::Scope::Workspace, "count").heard(),
                 ]);
                 done(all)
+            }
+            "fill-state" => {
+                let value = format!("\"{}\"", "x".repeat(number("bytes")));
+                let writes = (0..number("count")).map(|n| state::set(state::Scope::Contact, &format!("k{n}"), &value, None));
+                done(json!(writes.filter(Result::is_err).count()))
             }
             "read-storm" => {
                 let mut refused = 0;
@@ -230,6 +251,15 @@ fn said(refusal: Refusal) -> String {
         Refusal::Invalid(why) => format!("invalid: {why}"),
         Refusal::Unavailable(why) => format!("unavailable: {why}"),
     }
+}
+
+/// How often the needle, which is given with the lowest bit of each byte turned over, stands in all of the memory after it has grown by `pages`.
+fn found(turned: &[u8], pages: usize) -> usize {
+    core::arch::wasm32::memory_grow::<0>(pages);
+    let size = core::arch::wasm32::memory_size::<0>() << 16;
+    // Byte by byte: the first page begins at an address that no slice of Rust may have.
+    let at = |address: usize| unsafe { core::ptr::read_volatile(address as *const u8) };
+    (1..size - turned.len()).filter(|start| turned.iter().enumerate().all(|(n, byte)| at(start + n) == byte ^ 1)).count()
 }
 
 /// Neither keeps anything in memory between calls: what overflows is the machine's stack, not the one that the compiler keeps

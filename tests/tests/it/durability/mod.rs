@@ -8,7 +8,7 @@ mod duplicates;
 mod hosts;
 mod leases;
 mod poison;
-mod proof;
+pub mod proof;
 mod stop;
 
 use std::sync::Arc;

@@ -1,133 +1,34 @@
-//! A plugin and a script that try everything: each attempt ends in its named error while other conversations go on.
+//! The hostile corpus: each attempt ends in its named error while other conversations go on, in a sandbox by itself and in a whole
+//! host.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeSet;
 
-use async_trait::async_trait;
-use pointsman_core::effect::Scope;
-use pointsman_core::id::Id;
-use pointsman_core::ports::{Code, ConversationInfo, Refusal, Said, StepCall, StepEnd, StepHost, StepRunner};
-use pointsman_manifest::Manifest;
-use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
-use serde_json::{Value, json};
+use pointsman_tests::attacks::corpus;
+use pointsman_tests::attacks::rig::Rig;
 
 use crate::flow::conversation::SHOP;
-use crate::support::{Site, eventually};
+use crate::support::{Site, binary, cache, eventually};
 
-/// What the hostile guest imports, asked for; nothing of it is more than a step may have.
-const MANIFEST: &str = r#"
-id = "acme/hostile"
-version = "1.0.0"
-world = "pointsman:plugin/step@0.1.0"
-summary = "Tries everything"
-[capabilities]
-act = { why = "tries" }
-state = { scope = "contact", why = "tries" }
-conversation = { why = "tries" }
-http = [{ host = "api.example.com", methods = ["GET"], why = "tries" }]
-"#;
-
-struct Nobody;
-
-#[async_trait]
-impl StepHost for Nobody {
-    async fn conversation(&self) -> Result<ConversationInfo, Refusal> {
-        Ok(ConversationInfo { id: "1".into(), channel: "whatsapp".into(), ..ConversationInfo::default() })
-    }
-    async fn history(&self, _count: u32) -> Result<Vec<Said>, Refusal> {
-        Ok(Vec::new())
-    }
-    async fn state(&self, _scope: Scope, _key: &str) -> Result<Option<Value>, Refusal> {
-        Ok(None)
-    }
-}
-
-fn call(code: Code, input: Value) -> StepCall {
-    StepCall {
-        workspace: Id(1),
-        code,
-        run: "1".into(),
-        path: "0".into(),
-        attempt: 1,
-        at: 1_790_000_000_000,
-        seed: 7,
-        input,
-        config: json!({}),
-        event: None,
-        journal: Vec::new(),
-        taken: Vec::new(),
-        reads: Vec::new(),
-    }
-}
-
-async fn sandbox() -> Sandbox {
-    let cache = std::env::temp_dir().join("pointsman-hostile-cache");
-    let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), ..SandboxConfig::default() }).unwrap();
-    for (manifest, component) in pointsman::bundled::all().unwrap() {
-        sandbox.load(manifest, component, Trust::Bundled).await.unwrap();
-    }
-    sandbox
-}
+/// The cases of SAFETY that a sandbox must stand by itself. The others: 11, 13 and 15 are about packages; 26, 28, 29 and 31 about the
+/// broker (host/broker), 39 about conversations (flow/triggers, flow/calls), 49 about pages (security/front).
+const NUMBERS: [u8; 24] = [1, 3, 4, 6, 7, 8, 12, 14, 16, 17, 22, 24, 25, 31, 35, 36, 38, 39, 40, 41, 42, 43, 44, 45];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_attempt_of_a_script_ends_in_its_named_error() {
-    let sandbox = sandbox().await;
-    let attempts: &[(&str, &str, &[&str])] = &[
-        ("loops for ever", "loop { }", &["limit.cpu"]),
-        ("loops and catches", "loop { try { loop { } } catch { } }", &["limit.cpu"]),
-        ("hoards memory", "let a = [\"0123456789abcdef\"]; loop { a = [a, a]; }", &["limit."]),
-        ("recurses without end", "fn f(x) { f(x + 1) + 1 } f(0)", &["limit.calls", "limit.stack"]),
-        ("reads a file", "open_file(\"/etc/passwd\")", &["script."]),
-        ("reads the environment", "env(\"HOME\")", &["script."]),
-        ("imports a module", "import \"std\" as s; s", &["script."]),
-        ("evaluates text", "eval(\"1 + 1\")", &["script."]),
-        ("writes to another", "reply(\"hi\", \"15550109999\")", &["script."]),
-        ("sleeps the host", "let t = timestamp(); t", &["script."]),
-    ];
-    for (name, source, codes) in attempts {
-        let code = Code::Script { source: Arc::from(*source), hash: Arc::from(format!("h-{name}").as_str()) };
-        let began = Instant::now();
-        let end: StepEnd = sandbox.run(call(code, json!({})), Arc::new(Nobody)).await;
-        let failure = end.result.expect_err(name);
-        assert!(codes.iter().any(|c| failure.code.starts_with(c)), "{name}: {failure}");
-        assert!(end.effects.is_empty(), "{name}: what a failed step asked for is not done");
-        eprintln!("{name}: {} after {:?}", failure.code, began.elapsed());
+async fn each_case_of_the_corpus_ends_by_its_name_and_harms_no_neighbour() {
+    let rig = Rig::new(&binary(), cache()).await.unwrap();
+    let cases = corpus::all();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        match case.run(&rig).await {
+            Ok(ended) => eprintln!("{:>2} {:<40} {}, {} ticks", case.number, case.name, ended.by, ended.ticks),
+            Err(error) => wrong.push(format!("{error:#}")),
+        }
+        rig.neighbour().await.unwrap_or_else(|error| panic!("after {}: {error}", case.name));
     }
-    let good = Code::Script { source: Arc::from("40 + 2"), hash: Arc::from("good") };
-    let end = sandbox.run(call(good, json!({})), Arc::new(Nobody)).await;
-    assert_eq!(end.result.unwrap(), pointsman_core::ports::Outcome::Done(json!(42)), "the house is alive");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_attempt_of_a_plugin_ends_in_its_named_error() {
-    let sandbox = sandbox().await;
-    let guest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/hostile");
-    let manifest = Manifest::parse(MANIFEST).unwrap();
-    let component = std::fs::read(pointsman_build::build_guest(&guest).unwrap()).unwrap();
-    let loaded = sandbox.load(manifest.clone(), &component, Trust::Stranger).await.unwrap();
-    let code = || Code::Plugin { id: manifest.id.as_str().into(), digest: loaded.digest.clone() };
-    let attempts: &[(&str, &[&str])] = &[
-        ("spin", &["limit.cpu"]),
-        ("hoard", &["limit.memory"]),
-        ("recurse", &["limit.stack"]),
-        ("panic", &["plugin.trap"]),
-        ("send-storm", &["limit.effects"]),
-    ];
-    for (what, codes) in attempts {
-        let end = sandbox.run(call(code(), json!({ "do": what, "count": 10_000 })), Arc::new(Nobody)).await;
-        let failure = end.result.expect_err(what);
-        assert!(codes.contains(&failure.code.as_str()), "{what}: {failure}");
-    }
-    // What is not granted is refused with its cure, and the plugin lives on to tell.
-    let end = sandbox.run(call(code(), json!({ "do": "http" })), Arc::new(Nobody)).await;
-    let told = format!("{:?}", end.result);
-    assert!(told.contains("denied.http"), "{told}");
-    // There is no file, no socket and no environment in the box: each attempt fails inside the guest.
-    for (what, all) in [("file", json!([true, true, true])), ("env", json!(true))] {
-        let end = sandbox.run(call(code(), json!({ "do": what })), Arc::new(Nobody)).await;
-        assert_eq!(end.result.unwrap(), pointsman_core::ports::Outcome::Done(all), "{what}");
-        assert!(end.effects.is_empty());
-    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let tried: BTreeSet<u8> = cases.iter().map(|case| case.number).collect();
+    assert!(NUMBERS.iter().all(|number| tried.contains(number)), "{tried:?}");
+    assert_eq!(cases.iter().map(|case| case.name).collect::<BTreeSet<_>>().len(), cases.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,10 @@
 //! What must never happen: tokens or words in the clear, erased words that come back, a plugin or a script that reaches
 //! beyond its box.
 
+mod attacks;
 mod broker;
 mod erasure;
+mod front;
 mod hostile;
 mod keys;
 mod leaks;

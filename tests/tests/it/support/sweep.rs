@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem;
 use pointsman_emulator::By;
+pub use pointsman_tests::attacks::forms::forms;
 
 use super::{APP_SECRET, Site, TOKEN, VERIFY_TOKEN};
 
@@ -18,29 +17,6 @@ pub const SECRETS: [&str; 3] = [TOKEN, APP_SECRET, VERIFY_TOKEN];
 
 /// Something that was left behind, and its bytes.
 pub type Place = (String, Vec<u8>);
-
-/// The forms in which a secret could stand somewhere.
-pub fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let bytes = secret.as_bytes();
-    let percent = |b: &u8| if b.is_ascii_alphanumeric() { vec![*b] } else { format!("%{b:02X}").into_bytes() };
-    let mut forms = vec![
-        ("raw", bytes.to_vec()),
-        ("hex", hex::encode(bytes).into_bytes()),
-        ("HEX", hex::encode_upper(bytes).into_bytes()),
-        ("base64", STANDARD.encode(bytes).into_bytes()),
-        ("base64 of a bearer", STANDARD_NO_PAD.encode(format!("Bearer {secret}")).into_bytes()),
-        ("base64url", URL_SAFE_NO_PAD.encode(bytes).into_bytes()),
-        ("URL", bytes.iter().flat_map(percent).collect()),
-        ("JSON", bytes.iter().flat_map(|b| format!("\\u{b:04x}").into_bytes()).collect()),
-        ("UTF-16", secret.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-    ];
-    // Base64 of a longer text shifts by one or two bytes: the inner characters stay the same.
-    for shift in 1..3 {
-        let shifted = STANDARD.encode([vec![b' '; shift], bytes.to_vec()].concat());
-        forms.push(("base64, shifted", shifted.as_bytes()[4..shifted.len() - 4].to_vec()));
-    }
-    forms
-}
 
 /// Where the needle stands in what is left behind.
 pub fn hits(places: &[Place], needle: &str) -> Vec<String> {

@@ -1,0 +1,193 @@
+//! T6: a host with many accounts, each with a token of its own, whose provider does its worst: it echoes the request in every way
+//! that it can think of, refuses, breaks, hangs, leads elsewhere, hangs up. Then the host is killed, and everything that it left or
+//! told is swept. All tokens begin alike, with what nothing else has: a part of one is as good a find as a whole.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use memchr::memmem;
+use pointsman_emulator::WhatsappConfig;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use super::Proved;
+use super::forms::{forms, inflated};
+use super::slow::Hook;
+use crate::proof::Setting;
+use crate::proof::provider::Provider;
+use crate::proof::site::{Flow, Host, Site};
+
+/// What every token begins with. Long enough that each of its forms is found by itself.
+const BEGINNING: &str = "EAAq9ZtWk4Xv7Lm2Pd8s";
+
+const ECHO: Flow = ("echo", "name: echo\non: message\nsteps:\n  - reply: \"You said: ${event.text}\"\n", &[]);
+
+/// Ways in which the provider answers, by turns.
+const WAYS: usize = 8;
+
+/// T6 at the size of the setting.
+pub async fn prove(setting: &Setting) -> Proved {
+    std::fs::create_dir_all(&setting.folder)?;
+    let folder = tempfile::tempdir_in(&setting.folder)?;
+    let provider = Provider::start(folder.path(), WhatsappConfig::default())?;
+    let site = Site::make(setting, &folder.path().join("site"), &provider, &[ECHO], Duration::from_secs(2)).await?;
+    let worst = Worst::start().await?;
+    let count = setting.scaled(1_000, 2 * WAYS);
+    let allowed = format!("[{:?}, {:?}]", provider.account.address(), worst.address);
+    let mut hooks = Vec::with_capacity(count);
+    for n in 0..count {
+        let token = format!("{BEGINNING}{:024x}", u128::from(n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C));
+        let extra = [("POINTSMAN_SECRET_ACCESS_TOKEN", token.as_str()), ("POINTSMAN_EGRESS__ALLOW_PRIVATE", allowed.as_str())];
+        let (account, api) = (format!("77{n:08}"), format!("api_url=http://{}", worst.address));
+        let args = ["channel", "add", "whatsapp", "--offline", "--account", &account, "--set", &api, "--set", "waba_id=1"];
+        let output = site.cli(&args, &extra).await?;
+        ensure!(output.status.success(), "channel add: {}", String::from_utf8_lossy(&output.stdout));
+        ensure!(!holds(&output.stdout) && !holds(&output.stderr), "the command line shows a token");
+        let added: Value = serde_json::from_slice(&output.stdout)?;
+        hooks.push((added.get("id").and_then(Value::as_str).context("an id")?.to_owned(), account));
+    }
+    let extra = [("POINTSMAN_EGRESS__ALLOW_PRIVATE", allowed.as_str()), ("POINTSMAN_TELEMETRY__LOG", "trace")];
+    let host = site.try_start(0, &extra).await?.context("the host did not start")?;
+    let (public, _) = host.hook.split_once("/hooks/").context("a hook")?;
+    for (n, (channel, account)) in hooks.iter().enumerate() {
+        let hook = Hook::of(format!("{public}/hooks/{channel}"), account.clone());
+        ensure!(hook.say(n, "hello").await? == 200, "a webhook was not taken");
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while worst.asked.load(Ordering::SeqCst) < count {
+        ensure!(Instant::now() < deadline, "only {} of {count} tokens were sent", worst.asked.load(Ordering::SeqCst));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Until the slowest answers have timed out, and what failed was tried again or parked.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut places = told(&site, &host).await?;
+    host.kill().await?;
+    places.extend(files(&site.dir)?);
+    let bytes: usize = places.iter().map(|(_, bytes)| bytes.len()).sum();
+    let hits: Vec<&str> = places.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name.as_str()).collect();
+    // The sweep can find something: the provider saw the tokens.
+    ensure!(worst.tokens.load(Ordering::SeqCst) >= count, "the tokens were not in the requests");
+    let trace = places.iter().any(|(name, bytes)| name.ends_with(".log") && memmem::find(bytes, b"TRACE").is_some());
+    ensure!(trace, "nothing was written at TRACE");
+    let seen = format!("{count} tokens, {WAYS} ways, {} places, {} MiB: found in {hits:?}", places.len(), bytes >> 20);
+    Ok((seen, hits.is_empty()))
+}
+
+/// Whether a token, or its beginning, stands somewhere in these bytes, also behind gzip.
+fn holds(bytes: &[u8]) -> bool {
+    let plain = |bytes: &[u8]| forms(BEGINNING).iter().any(|(_, form)| memmem::find(bytes, form).is_some());
+    plain(bytes) || inflated(bytes).iter().any(|text| plain(text))
+}
+
+/// What the host tells when it is asked.
+async fn told(site: &Site, host: &Host) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut places = Vec::new();
+    for path in
+        ["/metrics", "/readyz", "/api/v1/books", "/api/v1/parked", "/api/v1/channels", "/api/v1/runs", "/api/v1/conversations"]
+    {
+        let mut stream = TcpStream::connect(&host.private).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", host.private);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        ensure!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
+        places.push((path.to_owned(), answer));
+    }
+    for args in [&["park", "list"][..], &["channel", "list"], &["run", "list"]] {
+        let output = site.cli(args, &[]).await?;
+        places.push((args.join(" "), [output.stdout, output.stderr].concat()));
+    }
+    Ok(places)
+}
+
+/// Everything below a folder.
+fn files(folder: &std::path::Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path)?));
+        }
+    }
+    Ok(found)
+}
+
+/// The provider.
+struct Worst {
+    address: String,
+    /// Requests that came.
+    asked: Arc<AtomicUsize>,
+    /// Those with a token.
+    tokens: Arc<AtomicUsize>,
+}
+
+impl Worst {
+    async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let (asked, tokens) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, with) = (Arc::clone(&asked), Arc::clone(&tokens));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (counted, with) = (Arc::clone(&counted), Arc::clone(&with));
+                tokio::spawn(async move {
+                    // A host that was killed hangs up in the middle.
+                    let _ = answer(stream, &counted, &with).await;
+                });
+            }
+        });
+        Ok(Self { address, asked, tokens })
+    }
+}
+
+/// Answers one request in the next way, and closes.
+async fn answer(mut stream: TcpStream, counted: &AtomicUsize, with: &AtomicUsize) -> Result<()> {
+    let mut request = vec![0; 16 << 10];
+    let read = stream.read(&mut request).await?;
+    request.truncate(read);
+    let text = String::from_utf8_lossy(&request).into_owned();
+    with.fetch_add(usize::from(text.contains(BEGINNING)), Ordering::SeqCst);
+    let way = counted.fetch_add(1, Ordering::SeqCst) % WAYS;
+    let taken = json!({ "messaging_product": "whatsapp", "messages": [{ "id": format!("wamid.{way}") }], "echo": text });
+    let refused =
+        json!({ "error": { "message": text, "type": "OAuthException", "code": 100, "error_data": { "details": text } } });
+    let (status, headers, body) = match way {
+        0 => ("200 OK", String::new(), taken.to_string().into_bytes()),
+        1 => ("400 Bad Request", String::new(), refused.to_string().into_bytes()),
+        2 => ("500 Internal Server Error", String::new(), request.clone()),
+        3 => return Ok(tokio::time::sleep(Duration::from_secs(30)).await),
+        4 => {
+            let target = text.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap_or_default();
+            ("302 Found", format!("location: http://127.0.0.1:9/?token={target}\r\nx-echo: {target}\r\n"), Vec::new())
+        }
+        5 => {
+            let mut file = GzEncoder::new(Vec::new(), Compression::fast());
+            file.write_all(taken.to_string().as_bytes())?;
+            ("200 OK", "content-encoding: gzip\r\n".to_owned(), file.finish()?)
+        }
+        6 => {
+            let encoded = STANDARD.encode(&request);
+            ("401 Unauthorized", format!("x-echo: {encoded}\r\n"), format!("{encoded} {}", hex::encode(&request)).into_bytes())
+        }
+        7 => return Ok(()),
+        other => bail!("there is no way {other}"),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Attacks against the product on this machine, with the ends that they must have: the hostile corpus, and the proofs of
+//! SAFETY that are about attackers. Small in the tests of every day (`tests/it/security`), whole by `cargo xtask safety`.
+//!
+//! [`corpus`] lists what a sandbox must stand ([`bombs`] and [`scripts`] are its ammunition, [`rig`] the sandbox), [`canary`] looks
+//! for what one guest leaves to another, [`crypto`] tries ciphertexts and signatures, [`leaks`] sweeps a host whose providers do
+//! their worst, [`slow`] holds connections open.
+
+pub mod bombs;
+pub mod canary;
+pub mod corpus;
+pub mod crypto;
+pub mod forms;
+pub mod leaks;
+pub mod rig;
+pub mod scripts;
+pub mod slow;
+
+use anyhow::{Result, bail};
+use tokio::time::{Duration, Instant};
+
+use crate::proof::{Row, Setting};
+use rig::Rig;
+
+/// The names that can be asked for.
+pub const NAMES: [&str; 6] = ["T1", "T4", "T6", "T7", "T8", "T11"];
+
+/// Runs a proof; tells its rows.
+pub async fn prove(name: &str, setting: &Setting, told: &mut dyn FnMut(Row)) -> Result<()> {
+    let (target, proved) = match name {
+        "T1" => ("each ends by its name, no neighbour harmed, memory within 5 %", hostile(setting).await),
+        "T4" => ("nothing of one guest is found by another", canaries(setting).await),
+        "T6" => ("no token in anything left behind, in any form", leaks::prove(setting).await),
+        "T7" => ("no nonce twice, nothing moved opens", crypto::envelopes(setting.scaled(1_000_000, 20_000))),
+        "T8" => ("0 forged accepted, 0 right refused", crypto::signatures(setting.scaled(1_000_000, 20_000)).await),
+        "T11" => ("all cut within 10 s, webhooks p99 <= 1.5x", slow::prove(setting).await),
+        other => bail!("there is no proof {other}; there are {}", NAMES.join(", ")),
+    };
+    let (seen, held) = match proved {
+        Ok((seen, held)) => (seen, held),
+        Err(error) => (format!("{error:#}"), false),
+    };
+    told(Row { test: name.to_owned(), target: target.to_owned(), seen, held });
+    Ok(())
+}
+
+/// What was seen, and whether it is what must be.
+pub type Proved = Result<(String, bool)>;
+
+async fn canaries(setting: &Setting) -> Proved {
+    let rig = Rig::new(&setting.binary, setting.cache.clone()).await?;
+    let count = setting.scaled(10_000, 50);
+    canary::fresh(&rig, count).await?;
+    canary::warm(&rig, count).await?;
+    Ok((format!("{count} fresh, {count} warm: nothing"), true))
+}
+
+/// T1: each case again and again, a neighbour beside it.
+async fn hostile(setting: &Setting) -> Proved {
+    let rig = Rig::new(&setting.binary, setting.cache.clone()).await?;
+    let cases = corpus::all();
+    let alone = neighbours(&rig, 200).await?;
+    let (mut slowest, mut runs) = (Duration::ZERO, 0);
+    // Once for what stays after the first time: caches, pools, threads.
+    for case in &cases {
+        case.run(&rig).await?;
+    }
+    let before = memory()?;
+    for case in &cases {
+        // What the scan refuses is refused the same way each time; what is compiled takes seconds.
+        let rounds = if matches!(case.act, corpus::Act::Load(_)) { 3 } else { setting.scaled(1_000, 20) };
+        for _ in 0..rounds {
+            let since = Instant::now();
+            case.run(&rig).await?;
+            if !matches!(case.act, corpus::Act::Load(_) | corpus::Act::Hang(_)) {
+                slowest = slowest.max(since.elapsed());
+            }
+            runs += 1;
+            rig.neighbour().await?;
+        }
+    }
+    let after = memory()?;
+    let beside = {
+        let attack = async {
+            loop {
+                rig.hostile(1, serde_json::json!({"do": "spin"})).await;
+            }
+        };
+        tokio::select! {
+            beside = neighbours(&rig, 200) => beside?,
+            () = attack => bail!("it never ends"),
+        }
+    };
+    let flat = after <= before + before / 20;
+    let seen = format!(
+        "{} cases, {runs} runs, slowest {slowest:.0?}, memory {} -> {} MiB, neighbour p99 {alone:.1?} alone, {beside:.1?} beside a loop",
+        cases.len(),
+        before >> 20,
+        after >> 20
+    );
+    Ok((seen, flat))
+}
+
+/// The 99th percentile of what an ordinary script takes.
+async fn neighbours(rig: &Rig, count: usize) -> Result<Duration> {
+    let mut took = Vec::with_capacity(count);
+    for _ in 0..count {
+        took.push(rig.neighbour().await?);
+    }
+    Ok(percentile(took))
+}
+
+/// The 99th percentile.
+#[must_use]
+pub fn percentile(mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    took.get((took.len() * 99 / 100).min(took.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// Bytes of memory that this process really has.
+fn memory() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.map(|kib| kib << 10).ok_or_else(|| anyhow::anyhow!("the system does not tell our memory"))
+}

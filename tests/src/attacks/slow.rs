@@ -1,0 +1,172 @@
+//! T11: connections that never come to the end of a request, held open by the thousand, while a provider delivers as before.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pointsman_emulator::WhatsappConfig;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::{Proved, percentile};
+use crate::proof::Setting;
+use crate::proof::catalog::NOTED;
+use crate::proof::provider::{APP_SECRET, Provider};
+use crate::proof::site::Site;
+
+/// Where webhooks of an account go.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// `http://127.0.0.1:PORT/hooks/ID`.
+    pub url: String,
+    /// Our side's number, as the provider knows it.
+    pub account: String,
+    /// What signs.
+    pub secret: String,
+    /// For whom a proxy says that it asks.
+    pub address: Option<String>,
+}
+
+impl Hook {
+    /// A hook of the proof's own provider.
+    #[must_use]
+    pub fn of(url: String, account: String) -> Self {
+        Self { url, account, secret: APP_SECRET.to_owned(), address: None }
+    }
+
+    fn host(&self) -> Result<&str> {
+        self.url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).context("an address")
+    }
+
+    /// Delivers a signed message over a connection of its own; gives the status.
+    pub async fn say(&self, n: usize, text: &str) -> Result<u16> {
+        let (account, from) = (&self.account, format!("1555{n:07}"));
+        let message = json!({ "from": from, "id": format!("wamid.{account}.{n}"), "timestamp": "1790000000", "type": "text", "text": { "body": text } });
+        let value = json!({
+            "messaging_product": "whatsapp", "metadata": { "display_phone_number": account, "phone_number_id": account },
+            "contacts": [{ "profile": { "name": "Ana" }, "wa_id": from }], "messages": [message],
+        });
+        let change = json!([{ "field": "messages", "value": value }]);
+        let body = json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": change }] }).to_string();
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(self.secret.as_bytes())?;
+        mac.update(body.as_bytes());
+        let signature = hex::encode(mac.finalize().into_bytes());
+        let path = self.url.splitn(4, '/').last().unwrap_or_default();
+        let named = self.address.as_ref().map(|address| format!("x-forwarded-for: {address}\r\n")).unwrap_or_default();
+        let head = format!(
+            "POST /{path} HTTP/1.1\r\nhost: hooks\r\nx-hub-signature-256: sha256={signature}\r\ncontent-type: application/json\r\n{named}\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.host()?).await?;
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        answer.split(' ').nth(1).and_then(|status| status.parse().ok()).with_context(|| format!("no answer: {answer}"))
+    }
+
+    /// The 99th percentile of so many deliveries, one after the other.
+    async fn deliveries(&self, from: usize, count: usize) -> Result<Duration> {
+        let mut took = Vec::with_capacity(count);
+        for n in from..from + count {
+            let since = Instant::now();
+            ensure!(self.say(n, "hello").await? == 200, "a webhook was not taken");
+            took.push(since.elapsed());
+        }
+        Ok(percentile(took))
+    }
+}
+
+/// Opens a connection, sends the beginning of a request and then a byte now and then; tells how long it was held.
+async fn slow(address: String) -> Result<Duration> {
+    let mut stream = TcpStream::connect(address).await?;
+    let since = Instant::now();
+    stream.write_all(b"POST /hooks/1 HTTP/1.1\r\nhost: hooks\r\nx-slow: ").await?;
+    let (mut from, mut to) = stream.split();
+    let dripping = async {
+        while to.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let cut = async {
+        // A reset is an end too.
+        let _ = from.read_to_end(&mut Vec::new()).await;
+    };
+    tokio::select! {
+        () = cut => Ok(since.elapsed()),
+        () = dripping => Ok(since.elapsed()),
+        () = tokio::time::sleep(Duration::from_secs(60)) => anyhow::bail!("a connection was held for 60 s"),
+    }
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Found {
+    /// Connections that were held open.
+    pub count: usize,
+    /// Those that could not be opened, or were not cut.
+    pub failed: usize,
+    /// For how long the last one was held.
+    pub longest: Duration,
+    /// Whether the books balance in the end.
+    pub balanced: bool,
+    /// The 99th percentile of deliveries before, and beside the slow connections.
+    pub before: Duration,
+    /// The worst of them beside.
+    pub beside: Duration,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, failed, longest, balanced, before, beside } = self;
+        let books = if *balanced { "balance" } else { "do not balance" };
+        write!(
+            f,
+            "{count} held open, longest {longest:.1?}, {failed} not opened or not cut; webhooks p99 {before:.1?} alone, {beside:.1?} \
+             beside; books {books}"
+        )
+    }
+}
+
+/// T11 at the size of the setting.
+pub async fn prove(setting: &Setting) -> Proved {
+    let found = measure(setting).await?;
+    let in_time = found.longest <= Duration::from_secs(10) && found.beside <= found.before * 3 / 2;
+    Ok((found.to_string(), found.failed == 0 && found.balanced && in_time))
+}
+
+/// Holds connections open and delivers beside them.
+pub async fn measure(setting: &Setting) -> Result<Found> {
+    std::fs::create_dir_all(&setting.folder)?;
+    let folder = tempfile::tempdir_in(&setting.folder)?;
+    let provider = Provider::start(folder.path(), WhatsappConfig::default())?;
+    let site = Site::make(setting, &folder.path().join("site"), &provider, &[NOTED], Duration::from_secs(2)).await?;
+    let host = site.start(0).await?;
+    let hook = Hook::of(host.hook.clone(), provider.account.config().phone_number_id.clone());
+    let (count, few) = (setting.scaled(10_000, 60), setting.scaled(500, 50));
+    let before = hook.deliveries(0, few).await?;
+    let address = hook.host()?.to_owned();
+    let all: Vec<_> = (0..count).map(|_| tokio::spawn(slow(address.clone()))).collect();
+    let (mut beside, mut said) = (Duration::ZERO, few);
+    // As long as anybody is slow.
+    while all.iter().any(|one| !one.is_finished()) {
+        beside = beside.max(hook.deliveries(said, few).await?);
+        said += few;
+    }
+    let (mut longest, mut failed) = (Duration::ZERO, 0);
+    for one in all {
+        match one.await? {
+            Ok(held) => longest = longest.max(held),
+            Err(_) => failed += 1,
+        }
+    }
+    host.stop().await?;
+    let (_, balanced) = site.books().await?;
+    Ok(Found { count, failed, longest, balanced, before, beside })
+}
