@@ -53,6 +53,7 @@ mod look;
 mod outbox;
 mod pins;
 pub mod points;
+mod quota;
 mod receipts;
 mod recover;
 mod run;

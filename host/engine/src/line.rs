@@ -289,6 +289,7 @@ impl Engine {
         {
             return ended(Err(no_conversation(what)), Vec::new(), false, Some(end.usage), Vec::new());
         }
+        let end = self.within_quota(leg.kept.workspace, &leg.view, end).await;
         // Every step is given the event, so whatever it makes has words from outside in it.
         ended(end.result, end.effects, true, Some(end.usage), end.reads)
     }

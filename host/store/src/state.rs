@@ -24,6 +24,15 @@ impl Store {
         self.remembered(ws, None, Scope::Workspace, key).await
     }
 
+    /// How many keys a memory has, counted up to `most`.
+    pub async fn state_keys(&self, ws: WorkspaceId, c: Option<&ConversationRef>, scope: Scope, most: usize) -> Result<usize> {
+        let (owner, _) = self.memory(ws, c, scope).await?;
+        let sql = "select count(*) from (select 1 from state where ws=? and scope=? and owner=? limit ?) t";
+        let values = row![ws, scope_number(scope), owner, i64::try_from(most).unwrap_or(i64::MAX)];
+        let counted = self.data.row(sql, values).await?.map(|row| row.get::<i64>(0)).transpose()?;
+        Ok(usize::try_from(counted.unwrap_or_default()).unwrap_or(usize::MAX))
+    }
+
     async fn remembered(
         &self,
         ws: WorkspaceId,

@@ -8,3 +8,4 @@ mod front;
 mod hostile;
 mod keys;
 mod leaks;
+mod quota;
