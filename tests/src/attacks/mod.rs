@@ -3,14 +3,17 @@
 //!
 //! [`corpus`] lists what a sandbox must stand ([`bombs`] and [`scripts`] are its ammunition, [`rig`] the sandbox), [`canary`] looks
 //! for what one guest leaves to another, [`crypto`] tries ciphertexts and signatures, [`leaks`] sweeps a host whose providers do
-//! their worst, [`slow`] holds connections open.
+//! their worst, [`slow`] holds connections open, [`fuzz`] gives everything
+//! that reads its input nearly right ([`mutate`]).
 
 pub mod bombs;
 pub mod canary;
 pub mod corpus;
 pub mod crypto;
 pub mod forms;
+pub mod fuzz;
 pub mod leaks;
+pub mod mutate;
 pub mod rig;
 pub mod scripts;
 pub mod slow;
@@ -22,12 +25,13 @@ use crate::proof::{Row, Setting};
 use rig::Rig;
 
 /// The names that can be asked for.
-pub const NAMES: [&str; 6] = ["T1", "T4", "T6", "T7", "T8", "T11"];
+pub const NAMES: [&str; 7] = ["T1", "T2", "T4", "T6", "T7", "T8", "T11"];
 
 /// Runs a proof; tells its rows.
 pub async fn prove(name: &str, setting: &Setting, told: &mut dyn FnMut(Row)) -> Result<()> {
     let (target, proved) = match name {
         "T1" => ("each ends by its name, no neighbour harmed, memory within 5 %", hostile(setting).await),
+        "T2" => ("no panic, no trap of a parser, no way inside", fuzz::prove(setting).await),
         "T4" => ("nothing of one guest is found by another", canaries(setting).await),
         "T6" => ("no token in anything left behind, in any form", leaks::prove(setting).await),
         "T7" => ("no nonce twice, nothing moved opens", crypto::envelopes(setting.scaled(1_000_000, 20_000))),

@@ -1,10 +1,21 @@
 //! The proofs about attackers, small enough for every day; whole by `cargo xtask safety`.
 
-use pointsman_tests::attacks::{canary, crypto, leaks, rig::Rig, slow};
+use pointsman_tests::attacks::{canary, crypto, fuzz, leaks, rig::Rig, slow};
 
 use crate::durability::proof::setting;
 use crate::support::stores::skipped;
 use crate::support::{binary, cache};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t2_whatever_reads_what_others_wrote_stands_what_is_nearly_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = setting(&folder).await;
+    let targets = fuzz::Targets::new(&setting).await.unwrap();
+    for target in fuzz::TARGETS {
+        let count = if target == "component" { 30 } else { 1_000 };
+        assert_eq!(targets.run(target, count, &setting).unwrap(), Vec::<String>::new(), "{target}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t4_nothing_that_one_guest_left_is_found_by_another() {
