@@ -15,7 +15,7 @@ use http::HeaderMap;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-/// What may come in a second; ten seconds' worth may come at once. 0: as much as there is.
+/// What the public port takes. Of what comes by the second, ten seconds' worth may come at once; 0: as much as there is.
 #[derive(Debug, Clone)]
 pub struct PublicConfig {
     /// Connections at once.

@@ -1,5 +1,6 @@
 //! `pointsman serve`: runs the host until SIGTERM or Ctrl-C.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use pointsman_core::clock::SystemClock;
 use pointsman_engine::points::Points;
 use pointsman_vault::StoreKeys;
 use pointsman_web::{PrivateConfig, PublicConfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::time::Instant;
 
 use super::{Context, broker, say};
@@ -123,8 +124,26 @@ async fn serve(
     ended
 }
 
+/// Connections that the system holds until they are taken: as many as may come at the same moment without one being turned away. The
+/// system has a bound of its own.
+const QUEUE: u32 = 16_384;
+
 async fn bind(key: &str, address: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{key} = {address:?}: the port cannot be opened"))
+    open(address).await.with_context(|| format!("{key} = {address:?}: the port cannot be opened"))
+}
+
+async fn open(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As every server does: the port is free again at once after an end.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(QUEUE)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// Named places at which a test may end the process. Only in builds for tests.

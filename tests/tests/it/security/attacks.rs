@@ -50,5 +50,5 @@ async fn t8_no_forged_signature_is_accepted_and_no_right_one_refused() {
 async fn t11_slow_connections_are_cut_and_webhooks_are_taken_beside_them() {
     let folder = tempfile::tempdir().unwrap();
     let found = slow::measure(&setting(&folder).await).await.unwrap();
-    assert!(found.failed == 0 && found.balanced, "{found}");
+    assert!(found.failed + found.lost == 0 && found.balanced, "{found}");
 }
