@@ -5,18 +5,29 @@ use std::collections::BTreeMap;
 use super::{files, root, shown};
 
 /// Every crate of the house and what it may depend on among our own.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("sdk/manifest", &[]),
     ("sdk/rust", &[]),
     ("sdk/build", &["pointsman-manifest"]),
     ("host/core", &["pointsman-manifest"]),
+    ("host/knowledge", &["pointsman-core"]),
     ("host/vault", &["pointsman-core"]),
     ("host/store", &["pointsman-core", "pointsman-vault"]),
     ("host/broker", &["pointsman-core", "pointsman-vault", "pointsman-manifest"]),
     ("host/sandbox", &["pointsman-core", "pointsman-manifest"]),
     ("host/script", &["pointsman-core"]),
     ("host/emulator", &[]),
-    ("host/engine", &["pointsman-core", "pointsman-store", "pointsman-vault", "pointsman-broker", "pointsman-manifest"]),
+    (
+        "host/engine",
+        &[
+            "pointsman-core",
+            "pointsman-knowledge",
+            "pointsman-store",
+            "pointsman-vault",
+            "pointsman-broker",
+            "pointsman-manifest",
+        ],
+    ),
     ("host/web", &["pointsman-core", "pointsman-engine"]),
     (
         "host/app",
@@ -24,6 +35,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "pointsman-core",
             "pointsman-manifest",
             "pointsman-vault",
+            "pointsman-knowledge",
             "pointsman-store",
             "pointsman-broker",
             "pointsman-sandbox",
@@ -38,7 +50,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// A heavy library and the only crates of the house that may name it.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("sqlx", &["host/store"]),
     ("aes-gcm", &["host/vault"]),
     ("reqwest", &["host/broker"]),
@@ -46,6 +58,10 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("wasmtime", &["host/sandbox"]),
     ("wasmparser", &["host/sandbox"]),
     ("rhai", &["host/script"]),
+    ("html5gum", &["host/knowledge"]),
+    ("pulldown-cmark", &["host/knowledge"]),
+    ("rust-stemmers", &["host/knowledge"]),
+    ("whatlang", &["host/knowledge"]),
     ("axum", &["host/web", "host/emulator"]),
     ("askama", &["host/web"]),
     ("granit-parser", &["host/core"]),
