@@ -25,6 +25,10 @@
 //!               workflow_changes(ws, name)   open_runs_by_version(ws)
 //! plugin        keep_plugin(id, manifest, component)   plugin_versions()   plugin_component(id, digest)
 //!               yank_plugin(ws, actor, (id, digest), why) -> () or a refusal
+//! knowledge     knowledge_bases(ws) knowledge_base(ws, name) make_knowledge_base(ws, actor, name, language) -> KnowledgeBase
+//!               knowledge_sources(ws, base)   put_knowledge_source(ws, actor, base, NewSource)   remove_knowledge_source(ws, actor, base, name)
+//!               knowledge_words(ws, base, &KnowledgeSource)   knowledge_passage(ws, source, n)   remove_knowledge_base(ws, actor, name)
+//!               tidy_knowledge(ws) -> usize                     // sources that were never finished
 //! workspace     put_workspace(WorkspaceRow)  workspaces()
 //! books         books(ws) -> Books            open_books(ws) -> Books       parked(ws, limit) -> [ParkedItem]
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
@@ -90,6 +94,7 @@ mod erase;
 mod event;
 mod everywhere;
 mod keys;
+mod knowledge;
 mod lease;
 mod op;
 mod open;

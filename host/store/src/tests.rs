@@ -5,6 +5,7 @@ mod bulk;
 mod erase;
 mod hosts;
 mod intake;
+mod knowledge;
 mod lease;
 mod model;
 mod park;

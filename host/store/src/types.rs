@@ -8,11 +8,13 @@ use pointsman_core::failure::{Class, Failure};
 use serde::Serialize;
 
 mod decide;
+mod knowledge;
 mod rows;
 mod send;
 mod webhook;
 
 pub use decide::*;
+pub use knowledge::*;
 pub use rows::*;
 pub use send::*;
 pub use webhook::*;

@@ -225,6 +225,42 @@ create table state (
 ) without rowid;
 create index state_until on state (ws, until) where until is not null;
 
+-- What a business knows: texts of the operator's, cut into passages. Bodies are sealed with the workspace's own key; `words` holds the
+-- counted hashes of the words of a source, from which a search puts its index together in memory, and is sealed too. A source that
+-- changed is written under a new id, and is seen whole or not at all.
+create table knowledge_base (
+    ws bigint not null,
+    id bigint not null,
+    name text not null,
+    language text,                -- in which its texts are read; null: told from each
+    at bigint not null,
+    version bigint not null,      -- another after every change: whoever keeps an index compares it
+    primary key (ws, id)
+);
+create unique index knowledge_base_name on knowledge_base (ws, name);
+
+create table knowledge_source (
+    ws bigint not null,
+    base bigint not null,
+    name text not null,           -- the path under which it was given
+    id bigint not null,
+    hash text not null,           -- of its bytes and of how they were read
+    kind text not null,
+    at bigint not null,
+    passages bigint not null,
+    words blob not null,
+    primary key (ws, base, name)
+);
+
+-- A table of vectors (ws, source, n, model) can stand beside this one.
+create table knowledge_passage (
+    ws bigint not null,
+    source bigint not null,
+    n bigint not null,
+    body blob not null,
+    primary key (ws, source, n)
+) without rowid;
+
 create table audit (
     ws bigint not null,
     id bigint not null,
