@@ -10,8 +10,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use pointsman_core::effect::Scope;
 use pointsman_core::id::Id;
 use pointsman_core::ports::{
-    Account, ChannelAdapter as _, Code, ConversationInfo, Method, Outcome, Refusal, Said, StepCall, StepHost, StepRunner as _,
-    Webhook,
+    Account, ChannelAdapter as _, Code, ConversationInfo, Method, Outcome, Passage, Refusal, Said, StepCall, StepHost,
+    StepRunner as _, Webhook,
 };
 use pointsman_keyword::Keyword;
 use pointsman_sandbox::{Loaded, Sandbox, SandboxConfig, Trust};
@@ -36,6 +36,10 @@ impl StepHost for Empty {
 
     async fn state(&self, _: Scope, _: &str) -> Result<Option<Value>, Refusal> {
         Ok(None)
+    }
+
+    async fn search(&self, _: &str, _: &str, _: u32) -> Result<Vec<Passage>, Refusal> {
+        Ok(Vec::new())
     }
 }
 

@@ -107,8 +107,21 @@ pub struct Answered {
     pub at: Instant,
 }
 
+/// A part of what a business knows, found for a question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// What it says.
+    pub text: String,
+    /// What it is cited by: its source, and the place in it after a `#`.
+    pub source: String,
+    /// 0 to 1, comparable only inside one answer.
+    pub score: f32,
+    /// `id`, `headings`, `language`, `quote` (the part that answers), and in the first one `confidence` and `found`.
+    pub extra: Option<Value>,
+}
+
 /// What a step may read of the conversation that it runs in. Implemented by the engine for one conversation: there is no
-/// parameter by which another could be named (invariant 8).
+/// parameter by which another could be named (invariant 8). Nor is there one for a workspace.
 #[async_trait]
 pub trait StepHost: Send + Sync {
     /// The conversation.
@@ -117,6 +130,9 @@ pub trait StepHost: Send + Sync {
     async fn history(&self, count: u32) -> Result<Vec<Said>, Refusal>;
     /// A key of the small store, as it was before this step.
     async fn state(&self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal>;
+    /// The passages of a knowledge base of the workspace that fit a question best, best first; at most 50. They are the operator's own
+    /// words: unlike what a conversation tells, they carry no mark.
+    async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal>;
 }
 
 /// Why the host did not do it (WIT `refusal`).

@@ -11,6 +11,7 @@
 //! | `triggers`, `schedules`, [`hooks`] | what starts workflows beside what contacts say |
 //! | `gather` | a burst of messages becomes one run |
 //! | `step` | what a step may read while it runs |
+//! | [`knowledge`] | what a business knows: read, kept, searched |
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox` | what leaves: attempt and outcome, **commit 3** |
@@ -46,6 +47,7 @@ mod gather;
 mod hands;
 pub mod hooks;
 pub mod intake;
+pub mod knowledge;
 pub mod lanes;
 mod leases;
 mod line;
@@ -69,6 +71,7 @@ pub use intake::Incoming;
 use catalog::Catalog;
 use feed::Feed;
 use hands::{Hand, Hands};
+use knowledge::Library;
 use lanes::{Lanes, Place};
 use outbox::Outbox;
 use points::Points;
@@ -132,6 +135,7 @@ pub struct Engine(Arc<Inner>);
 /// Behind the handle.
 pub struct Inner {
     pub(crate) store: Store,
+    pub(crate) library: Library,
     pub(crate) broker: Broker,
     pub(crate) steps: Arc<dyn StepRunner>,
     pub(crate) channels: Arc<dyn ChannelAdapter>,
@@ -180,6 +184,7 @@ impl Engine {
         Self(Arc::new(Inner {
             pace: triggers::Pace::new(parts.replies_a_minute),
             timers: Timers::new(Arc::clone(&parts.clock)),
+            library: Library::new(parts.store.clone()),
             store: parts.store,
             broker: parts.broker,
             steps: parts.steps,

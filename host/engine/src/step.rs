@@ -8,11 +8,12 @@ use moka::sync::Cache;
 use pointsman_core::effect::Scope;
 use pointsman_core::event::Person;
 use pointsman_core::id::{Id, WorkspaceId};
-use pointsman_core::ports::{ConversationInfo, Refusal, Said, StepHost};
+use pointsman_core::ports::{ConversationInfo, Passage, Refusal, Said, StepHost};
 use pointsman_store::{ContactBody, ConversationBody, ConversationRef, StoreError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Engine;
+use crate::knowledge::{Answer, Ranked};
 
 /// A conversation as the runs of one event see it.
 #[derive(Debug, Clone)]
@@ -160,4 +161,34 @@ impl StepHost for Host {
         let found = found.map_err(|e| unavailable(&e))?;
         Ok(found.map(|marked| marked.value))
     }
+
+    async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal> {
+        let count = usize::try_from(count).unwrap_or_default();
+        match self.engine.library.search(self.workspace, base, query, count).await {
+            Ok(answer) => Ok(passages(answer)),
+            Err(failure) if failure.code == "knowledge.unknown" => Err(Refusal::Invalid(format!("{}: {}", failure.code, failure.message))),
+            Err(failure) => {
+                tracing::error!(code = failure.code, message = failure.message, "a step's search failed");
+                Err(Refusal::Unavailable("the knowledge of this house cannot be searched at the moment".to_owned()))
+            }
+        }
+    }
+}
+
+/// What was found, as steps get it.
+fn passages(answer: Answer) -> Vec<Passage> {
+    let (confidence, found) = (answer.confidence, answer.found());
+    let one = |(n, ranked): (usize, Ranked)| {
+        let source = ranked.citation();
+        let Ranked { passage, share, quote, .. } = ranked;
+        let mut extra = json!({
+            "id": passage.id, "headings": passage.headings, "language": passage.language.code(), "quote": quote,
+        });
+        if let Some(extra) = extra.as_object_mut().filter(|_| n == 0) {
+            extra.insert("confidence".to_owned(), json!(confidence));
+            extra.insert("found".to_owned(), json!(found));
+        }
+        Passage { text: passage.text, source, score: share, extra: Some(extra) }
+    };
+    answer.passages.into_iter().enumerate().map(one).collect()
 }

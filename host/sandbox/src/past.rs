@@ -6,7 +6,7 @@
 
 use pointsman_core::effect::Effect;
 use pointsman_core::journal::Read;
-use pointsman_core::ports::{ConversationInfo, Refusal, Said};
+use pointsman_core::ports::{ConversationInfo, Passage, Refusal, Said};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub(crate) enum Told {
     Conversation(Box<ConversationInfo>),
     /// Its last messages.
     History(Vec<Said>),
+    /// Passages of a knowledge base.
+    Passages(Vec<Passage>),
     /// The host did not do it.
     Refused(Refusal),
 }
@@ -31,6 +33,7 @@ impl Told {
             Self::State(value) => Ok(value.map_or(Value::Null, |value| Value::Array(vec![value]))),
             Self::Conversation(info) => text(serde_json::to_value(&info)),
             Self::History(said) => text(serde_json::to_value(&said)),
+            Self::Passages(passages) => text(serde_json::to_value(&passages)),
             Self::Refused(refusal) => Err(refusal),
         }
     }
@@ -167,10 +170,13 @@ mod tests {
         let mut first = Past::default();
         assert!(first.told::<Option<Value>>(question).is_none());
         let info = ConversationInfo { id: "c".into(), tags: vec!["vip".into()], ..ConversationInfo::default() };
+        let extra = Some(json!({ "id": "hours" }));
+        let passage = Passage { text: "From 9".into(), source: "a.md#hours".into(), score: 0.25, extra };
         for told in [
             Told::State(None),
             Told::State(Some(Value::Null)),
             Told::Conversation(Box::new(info.clone())),
+            Told::Passages(vec![passage.clone()]),
             Told::Refused(Refusal::Unavailable("x".into())),
         ] {
             first.note(question, told);
@@ -181,6 +187,7 @@ mod tests {
         assert_eq!(again.told::<Option<Vec<Value>>>(question), Some(Ok(None)));
         assert_eq!(again.told::<Option<Vec<Value>>>(question), Some(Ok(Some(vec![Value::Null]))));
         assert_eq!(again.told::<ConversationInfo>(question), Some(Ok(info)));
+        assert_eq!(again.told::<Vec<Passage>>(question), Some(Ok(vec![passage])));
         assert!(again.divergence(true).is_some(), "one read is missing");
         assert_eq!(again.told::<Vec<Value>>(question), Some(Err(Refusal::Unavailable("x".into()))));
         assert_eq!(again.divergence(true), None);

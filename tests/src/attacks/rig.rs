@@ -11,7 +11,7 @@ use pointsman_core::effect::Scope;
 use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
 use pointsman_core::limits::Limits;
-use pointsman_core::ports::{Code, ConversationInfo, Outcome, Refusal, Said, StepCall, StepEnd, StepHost, StepRunner as _};
+use pointsman_core::ports::{Code, ConversationInfo, Outcome, Passage, Refusal, Said, StepCall, StepEnd, StepHost, StepRunner as _};
 use pointsman_manifest::Manifest;
 use pointsman_sandbox::{CompilerConfig, Sandbox, SandboxConfig, Trust};
 use serde_json::{Value, json};
@@ -158,5 +158,9 @@ impl StepHost for Desk {
 
     async fn state(&self, _: Scope, _: &str) -> Result<Option<Value>, Refusal> {
         self.ask(None).await
+    }
+
+    async fn search(&self, _: &str, _: &str, _: u32) -> Result<Vec<Passage>, Refusal> {
+        self.ask(Vec::new()).await
     }
 }

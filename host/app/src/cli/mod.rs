@@ -18,6 +18,7 @@ mod compile;
 mod conversation;
 mod demo;
 mod init;
+mod knowledge;
 mod park;
 mod plugin;
 mod publish;
@@ -68,6 +69,8 @@ enum Verb {
     Channel(channel::Args),
     /// What waits for a person's approval.
     Approval(approval::Args),
+    /// What the business knows: texts that steps answer from.
+    Knowledge(knowledge::Args),
     /// Conversations, and who has them.
     Conversation(conversation::Args),
     /// Proves that every kept webhook has ended or says what it waits for.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Verb::Workflow(args) => workflow::run(&context, &args),
         Verb::Channel(args) => channel::run(&context, args),
         Verb::Approval(args) => approval::run(&context, &args),
+        Verb::Knowledge(args) => knowledge::run(&context, &args),
         Verb::Conversation(args) => conversation::run(&context, &args),
         Verb::Books(args) => books::run(&context, &args),
         Verb::Run(args) => run::run(&context, &args),

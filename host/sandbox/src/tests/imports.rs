@@ -134,6 +134,20 @@ async fn logs_are_bounded_and_plain() {
 }
 
 #[tokio::test]
+async fn knowledge_is_searched_within_bounds_and_only_by_those_who_may() {
+    let house = House::new(SandboxConfig::default(), Trust::Stranger);
+    let told = house.output(json!({"do": "knowledge"})).await;
+    assert_eq!(told[0], json!([["open? 0", "faq.md", 0.5, "{\"n\":0}"], ["open? 1", "faq.md", 0.5, "{\"n\":1}"]]));
+    assert_eq!(told[1], json!(50));
+    for (n, says) in [(2, "knowledge.unknown"), (3, "1 to 128"), (4, "limit.knowledge-query")] {
+        assert!(told[n].as_str().unwrap().contains(says), "{told}");
+    }
+    let house = House::asking(SandboxConfig::default(), Trust::Stranger, &ALL.replace("knowledge = { why = \"test\" }", ""));
+    let told = house.sandbox.run(house.call(1, json!({"do": "knowledge"})), Arc::new(Desk::default())).await;
+    assert!(output(told)[0].as_str().unwrap().contains("denied.knowledge"));
+}
+
+#[tokio::test]
 async fn reads_are_counted() {
     let house = House::new(SandboxConfig::default(), Trust::Stranger);
     assert_eq!(house.output(json!({"do": "read-storm", "count": 300})).await, json!(44));

@@ -17,7 +17,7 @@ use pointsman_core::effect::Scope;
 use pointsman_core::event::{Message, Person};
 use pointsman_core::id::Id;
 use pointsman_core::ports::{
-    Code, ConversationInfo, Outcome, Refusal, Said, Speaker, StepCall, StepEnd, StepHost, StepRunner as _,
+    Code, ConversationInfo, Outcome, Passage, Refusal, Said, Speaker, StepCall, StepEnd, StepHost, StepRunner as _,
 };
 use pointsman_manifest::Manifest;
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ const ALL: &str = r#"
     act = { why = "test" }
     state = { scope = "contact", why = "test" }
     conversation = { why = "test" }
+    knowledge = { why = "test" }
     http = [{ host = "api.example.com", methods = ["GET"], why = "test" }]
 "#;
 
@@ -156,5 +157,14 @@ impl StepHost for Desk {
     async fn state(&self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal> {
         self.pause().await;
         Ok((scope == Scope::Contact && key == "count").then(|| json!(40)))
+    }
+
+    async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal> {
+        self.pause().await;
+        if base != "faq" {
+            return Err(Refusal::Invalid(format!("knowledge.unknown: {base}")));
+        }
+        let one = |n| Passage { text: format!("{query} {n}"), source: "faq.md".to_owned(), score: 0.5, extra: Some(json!({ "n": n })) };
+        Ok((0..count).map(one).collect())
     }
 }

@@ -237,6 +237,11 @@ impl StepHost for House2 {
     async fn state(&self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal> {
         Ok(self.0.lock().state.get(&(scope == Scope::Contact, key.to_owned())).cloned())
     }
+
+    async fn search(&self, base: &str, query: &str, _: u32) -> Result<Vec<Passage>, Refusal> {
+        let text = format!("turn {} of {base}: {query}", self.0.lock().turn);
+        Ok(vec![Passage { text, source: "a.md".to_owned(), score: 0.5, extra: Some(json!({ "id": "a" })) }])
+    }
 }
 
 /// Scripts alone: nothing is worked out natively.

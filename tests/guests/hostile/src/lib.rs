@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exports::pointsman::plugin::work::{Call, Guest, Outcome};
 use pointsman::plugin::types::{Body, Failure, Fault, Header, HttpRequest, Message, Method, Refusal};
-use pointsman::plugin::{act, clock, conversation, http, log, random, state};
+use pointsman::plugin::{act, clock, conversation, http, knowledge, log, random, state};
 use serde_json::{Value, json};
 
 struct Hostile;
@@ -192,6 +192,19 @@ impl Guest for Hostile {
                 let value = format!("\"{}\"", "x".repeat(number("bytes")));
                 let writes = (0..number("count")).map(|n| state::set(state::Scope::Contact, &format!("k{n}"), &value, None));
                 done(json!(writes.filter(Result::is_err).count()))
+            }
+            "knowledge" => {
+                let found = |base: &str, question: &str, count| match knowledge::search(base, question, count) {
+                    Ok(all) => json!(all.into_iter().map(|p| (p.text, p.source, p.score, p.extra)).collect::<Vec<_>>()),
+                    Err(refusal) => json!(told(refusal)),
+                };
+                done(json!([
+                    found("faq", "open?", 2),
+                    found("faq", "open?", 1_000).as_array().map(Vec::len),
+                    found("other", "open?", 2),
+                    found("", "open?", 2),
+                    found("faq", &"x".repeat(20_000), 2),
+                ]))
             }
             "read-storm" => {
                 let mut refused = 0;

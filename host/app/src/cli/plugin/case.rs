@@ -37,6 +37,7 @@ pub(super) struct Case {
     pub(super) config: Json,
     pub(super) event: Json,
     pub(super) state: Json,
+    pub(super) knowledge: Json,
     pub(super) conversation: Json,
     pub(super) script: Option<String>,
     /// Secrets of the options, where the line has some of its own.
@@ -70,6 +71,7 @@ impl Case {
             (&mut self.config, &given.config),
             (&mut self.event, &given.event),
             (&mut self.state, &given.state),
+            (&mut self.knowledge, &given.knowledge),
             (&mut self.conversation, &given.conversation),
         ] {
             fill(own, given);

@@ -1,5 +1,6 @@
 //! `try <step> run`: one call of a step or a script, with a conversation that is made up here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use pointsman_core::effect::{Effect, Scope};
 use pointsman_core::event::{Message, Person};
 use pointsman_core::failure::Failure;
 use pointsman_core::ports::{
-    Code, ConversationInfo, Outcome, Refusal, Said, Speaker, StepCall, StepEnd, StepHost, StepRunner as _,
+    Code, ConversationInfo, Outcome, Passage, Refusal, Said, Speaker, StepCall, StepEnd, StepHost, StepRunner as _,
 };
 use pointsman_manifest::Kind;
 use serde::Deserialize;
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// conversation, contact and workspace.
     #[arg(long, value_name = "JSON")]
     state: Option<String>,
+    /// What the knowledge bases answer, as JSON: `{"BASE":[{"text","source","score","extra"}]}`.
+    #[arg(long, value_name = "JSON")]
+    knowledge: Option<String>,
     /// The conversation as JSON: id, channel, contact, tags, attributes, assigned, window_ends, history.
     #[arg(long, value_name = "JSON")]
     conversation: Option<String>,
@@ -50,6 +54,7 @@ impl Args {
             config: case::option("config", self.config.as_ref())?,
             event: case::option("event", self.event.as_ref())?,
             state: case::option("state", self.state.as_ref())?,
+            knowledge: case::option("knowledge", self.knowledge.as_ref())?,
             conversation: case::option("conversation", self.conversation.as_ref())?,
             script: self.script.as_ref().map(|file| case::string("script", file)).transpose()?,
             ..Case::default()
@@ -96,7 +101,7 @@ pub(super) fn answer(rig: &Rig, case: &Case) -> Result<Value, Failure> {
         taken: Vec::new(),
         reads: Vec::new(),
     };
-    let host = Arc::new(MadeUp::read(&case.conversation, &case.state)?);
+    let host = Arc::new(MadeUp::read(&case.conversation, &case.state, &case.knowledge)?);
     Ok(told(rig.wait(sandbox.run(call, host))))
 }
 
@@ -132,6 +137,7 @@ struct MadeUp {
     info: ConversationInfo,
     history: Vec<Said>,
     state: Vec<(Scope, String, Value)>,
+    knowledge: BTreeMap<String, Vec<Passage>>,
 }
 
 /// `--conversation`
@@ -170,7 +176,7 @@ struct Line {
 }
 
 impl MadeUp {
-    fn read(conversation: &Json, state: &Json) -> Result<Self, Failure> {
+    fn read(conversation: &Json, state: &Json, knowledge: &Json) -> Result<Self, Failure> {
         let told: Told = conversation.as_deref().map(|raw| case::read("conversation", raw)).transpose()?.unwrap_or_default();
         let contact = told.contact.unwrap_or(Contact {
             id: "ann".to_owned(),
@@ -201,7 +207,8 @@ impl MadeUp {
                 (None, _) => return Err(unusable("state", format!("`{place}` says not whose it is: write `contact/{place}`"))),
             }
         }
-        Ok(Self { info, history: history.collect(), state: found })
+        let knowledge = knowledge.as_deref().map(|raw| case::read("knowledge", raw)).transpose()?.unwrap_or_default();
+        Ok(Self { info, history: history.collect(), state: found, knowledge })
     }
 }
 
@@ -227,5 +234,10 @@ impl StepHost for MadeUp {
 
     async fn state(&self, scope: Scope, key: &str) -> Result<Option<Value>, Refusal> {
         Ok(self.state.iter().find(|(s, k, _)| *s == scope && k == key).map(|(_, _, value)| value.clone()))
+    }
+
+    async fn search(&self, base: &str, _: &str, count: u32) -> Result<Vec<Passage>, Refusal> {
+        let found = self.knowledge.get(base).ok_or_else(|| Refusal::Invalid(format!("knowledge.unknown: --knowledge has no base `{base}`")))?;
+        Ok(found.iter().take(usize::try_from(count).unwrap_or_default()).cloned().collect())
     }
 }
