@@ -119,7 +119,8 @@ impl Library {
         let work = move || {
             let document = read(&named, &bytes)?;
             let passages = cut(&document, language);
-            let bodies = passages.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>().map_err(|e| broken(&e.to_string()))?;
+            let bodies =
+                passages.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>().map_err(|e| broken(&e.to_string()))?;
             Ok::<_, Failure>((document.kind.word().to_owned(), pack(&passages), bodies))
         };
         let (kind, words, passages) = tokio::task::spawn_blocking(work).await.map_err(|e| broken(&e.to_string()))??;
@@ -139,7 +140,11 @@ impl Library {
                 return Ok(answer);
             }
         }
-        Err(Failure::new(Class::Transient, "knowledge.changing", format!("the knowledge base `{base}` is being changed; try again")))
+        Err(Failure::new(
+            Class::Transient,
+            "knowledge.changing",
+            format!("the knowledge base `{base}` is being changed; try again"),
+        ))
     }
 
     /// `None`: a passage was exchanged meanwhile.
@@ -147,7 +152,9 @@ impl Library {
         let found = shelf.index.search(question, count.max(2));
         let (mut passages, mut first) = (Vec::new(), 0.0);
         for hit in found.hits.iter().take(count.max(1)) {
-            let Some(body) = self.0.store.knowledge_passage(ws, Id(hit.place.source), hit.place.n).await? else { return Ok(None) };
+            let Some(body) = self.0.store.knowledge_passage(ws, Id(hit.place.source), hit.place.n).await? else {
+                return Ok(None);
+            };
             let passage: Passage = serde_json::from_slice(&body).map_err(|e| StoreError::Unreadable(e.to_string()))?;
             let quoted = quote(&passage, &found);
             if passages.is_empty() {

@@ -166,7 +166,9 @@ impl StepHost for Host {
         let count = usize::try_from(count).unwrap_or_default();
         match self.engine.library.search(self.workspace, base, query, count).await {
             Ok(answer) => Ok(passages(answer)),
-            Err(failure) if failure.code == "knowledge.unknown" => Err(Refusal::Invalid(format!("{}: {}", failure.code, failure.message))),
+            Err(failure) if failure.code == "knowledge.unknown" => {
+                Err(Refusal::Invalid(format!("{}: {}", failure.code, failure.message)))
+            }
             Err(failure) => {
                 tracing::error!(code = failure.code, message = failure.message, "a step's search failed");
                 Err(Refusal::Unavailable("the knowledge of this house cannot be searched at the moment".to_owned()))

@@ -157,10 +157,15 @@ mod tests {
     #[test]
     fn nothing_is_lost_and_nothing_is_too_long() {
         let long = "word ".repeat(2_000) + &"字".repeat(3_000);
-        let text = format!("# Top\n\nShort one.\n\n## Below\n\n{long}\n\n{}", "A sentence of some length stands here. ".repeat(100));
+        let text =
+            format!("# Top\n\nShort one.\n\n## Below\n\n{long}\n\n{}", "A sentence of some length stands here. ".repeat(100));
         let document = read("a.md", text.as_bytes()).unwrap();
         let passages = cut(&document, None);
-        assert!(passages.iter().all(|p| p.text.len() <= LONGEST), "{:?}", passages.iter().map(|p| p.text.len()).collect::<Vec<_>>());
+        assert!(
+            passages.iter().all(|p| p.text.len() <= LONGEST),
+            "{:?}",
+            passages.iter().map(|p| p.text.len()).collect::<Vec<_>>()
+        );
         let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
         let kept: usize = passages.iter().map(|p| letters(&p.text)).sum();
         assert_eq!(kept, letters(&text) - letters("TopBelow"));
@@ -171,8 +176,10 @@ mod tests {
     fn a_short_row_is_read_in_the_language_of_its_file_and_a_long_one_in_its_own() {
         let german = "Wir liefern von Montag bis Freitag in die ganze Stadt, und zwar zwischen neun und achtzehn Uhr. Bestellungen, die vor \
                       zwölf Uhr eingehen, werden noch am selben Tag ausgeliefert, alle anderen am nächsten Werktag.";
-        let table = format!("question,answer\nDo you have parking?,Yes. Behind the house there are twelve places for our guests\nWhat?,Ja\n\
-                             Delivery?,\"{german}\"\n");
+        let table = format!(
+            "question,answer\nDo you have parking?,Yes. Behind the house there are twelve places for our guests\nWhat?,Ja\n\
+                             Delivery?,\"{german}\"\n"
+        );
         let passages = cut(&read("faq.csv", table.as_bytes()).unwrap(), None);
         let codes: Vec<&str> = passages.iter().map(|p| p.language.code()).collect();
         assert_eq!(codes[0], codes[1]);

@@ -49,12 +49,7 @@ impl Evidence {
             return 0.0;
         }
         let matched = (self.matched.min(8) as f32).ln_1p();
-        let sum = BIAS
-            + COVERAGE * self.coverage
-            + SHARE * self.share
-            + LEAD * self.lead
-            + NEAR * self.near
-            + MATCHED * matched;
+        let sum = BIAS + COVERAGE * self.coverage + SHARE * self.share + LEAD * self.lead + NEAR * self.near + MATCHED * matched;
         1.0 / (1.0 + (-sum).exp())
     }
 }

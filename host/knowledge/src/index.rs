@@ -251,7 +251,9 @@ impl Tongue {
         for word in asked {
             let (passages, times) = self.occurrences(word.hash);
             for (number, times) in passages.iter().zip(times) {
-                let (Some(score), Some(length)) = (scores.get_mut(*number as usize), self.lengths.get(*number as usize)) else { continue };
+                let (Some(score), Some(length)) = (scores.get_mut(*number as usize), self.lengths.get(*number as usize)) else {
+                    continue;
+                };
                 let times = f32::from(*times);
                 let norm = K1 * (1.0 - B + B * (*length as f32) / mean.max(1.0));
                 *score += word.weight * times * (K1 + 1.0) / (times + norm);

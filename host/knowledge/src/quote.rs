@@ -32,7 +32,8 @@ pub fn quote(passage: &Passage, found: &Found) -> Quote {
         .iter()
         .map(|sentence| {
             let own = words(sentence, passage.language);
-            let has = |of: &[crate::words::Word], word: &Asked| of.iter().any(|w| w.hash == word.hash || w.bare == Some(word.hash));
+            let has =
+                |of: &[crate::words::Word], word: &Asked| of.iter().any(|w| w.hash == word.hash || w.bare == Some(word.hash));
             let alone: f32 = asked.iter().filter(|word| has(&own, word)).map(|word| word.weight).sum();
             let with: f32 = asked.iter().filter(|word| has(&own, word) || has(&heading, word)).map(|word| word.weight).sum();
             (alone, with)

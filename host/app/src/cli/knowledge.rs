@@ -1,7 +1,7 @@
 //! `pointsman knowledge`: the texts that steps answer from. Files go into a base and are read again only when they changed; a running host
 //! sees a change at its next search. `search` and `eval` ask a base as a step would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -102,7 +102,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
         let store = wiring::open_store(&config).await?;
         let done = match &args.verb {
             Verb::Add { base, paths, language } => add(context, &store, base, paths, language.as_deref()).await,
-            Verb::Sync { base, folder, language } => sync(context, &store, base, folder, language.as_deref()).await,
+            Verb::Sync { base, folder, language } => {
+                sync(&store, base, folder, language.as_deref()).await.map(|outcome| outcome.told(context, base))
+            }
             Verb::List { base } => list(context, &store, base.as_deref()).await,
             Verb::Remove { base, sources } => remove(context, &store, base, sources).await,
             Verb::Search { base, question, count, .. } => {
@@ -144,24 +146,31 @@ async fn add(context: &Context, store: &Store, name: &str, paths: &[PathBuf], la
     Ok(outcome.told(context, name))
 }
 
-/// Makes a base the same as a folder.
-async fn sync(context: &Context, store: &Store, name: &str, folder: &PathBuf, language: Option<&str>) -> Result<ExitCode> {
-    Ok(sync_folder(store, name, folder, language).await?.told(context, name))
+/// Makes a base of a folder, for the demo.
+pub(super) fn fill(context: &Context, name: &str, folder: &Path) -> Result<()> {
+    let config = context.config()?;
+    wiring::block_on(async {
+        let store = wiring::open_store(&config).await?;
+        let outcome = sync(&store, name, folder, None).await;
+        store.close().await?;
+        match outcome?.refusals() {
+            Some(refusals) => bail!(refusals),
+            None => Ok(()),
+        }
+    })
 }
 
-/// [`sync`], for the demo too.
-pub(super) async fn sync_folder(store: &Store, name: &str, folder: &PathBuf, language: Option<&str>) -> Result<files::Outcome> {
+/// Makes a base the same as a folder.
+async fn sync(store: &Store, name: &str, folder: &Path, language: Option<&str>) -> Result<files::Outcome> {
     if !folder.is_dir() {
         bail!("knowledge.folder: {} is no folder; `pointsman knowledge add` takes single files", folder.display());
     }
-    let found = files::named(std::slice::from_ref(folder))?;
+    let found = files::named(&[folder.to_path_buf()])?;
     let base = base(store, name, language).await?;
     let there: Vec<String> = found.iter().map(|file| file.name.clone()).collect();
     let mut outcome = files::put(&Library::new(store.clone()), &base, found).await?;
     for source in store.knowledge_sources(FIRST_WORKSPACE, base.id).await? {
-        if !there.contains(&source.name)
-            && store.remove_knowledge_source(FIRST_WORKSPACE, ACTOR, base.id, &source.name).await?
-        {
+        if !there.contains(&source.name) && store.remove_knowledge_source(FIRST_WORKSPACE, ACTOR, base.id, &source.name).await? {
             outcome.removed.push(source.name);
         }
     }

@@ -64,7 +64,8 @@ fn what_was_packed_otherwise_is_told_by_its_number() {
 #[test]
 fn a_quotation_is_what_answers() {
     let long = "The house was built in 1890. Nobody remembers who lived here first. Later a school moved in. ".repeat(4);
-    let text = format!("# House\n\n{long} Parking is behind the house, for two hours at most. Ask for a ticket at the counter. {long}");
+    let text =
+        format!("# House\n\n{long} Parking is behind the house, for two hours at most. Ask for a ticket at the counter. {long}");
     let (index, passages) = base(&[("house.md", &text)]);
     let found = index.search("Where can I park?", 3);
     let best = found.hits[0].place;

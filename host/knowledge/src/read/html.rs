@@ -10,14 +10,34 @@ use super::{Entry, refused};
 
 /// Elements whose text is not the page's.
 const HIDDEN: [&str; 15] = [
-    "script", "style", "template", "noscript", "svg", "nav", "footer", "aside", "form", "button", "select", "iframe", "object", "math",
-    "dialog",
+    "script", "style", "template", "noscript", "svg", "nav", "footer", "aside", "form", "button", "select", "iframe", "object",
+    "math", "dialog",
 ];
 
 /// Elements that end a paragraph.
 const BLOCKS: [&str; 22] = [
-    "p", "div", "section", "article", "main", "header", "li", "ul", "ol", "dl", "dt", "dd", "table", "tr", "blockquote", "pre", "br", "hr",
-    "figure", "figcaption", "summary", "details",
+    "p",
+    "div",
+    "section",
+    "article",
+    "main",
+    "header",
+    "li",
+    "ul",
+    "ol",
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "tr",
+    "blockquote",
+    "pre",
+    "br",
+    "hr",
+    "figure",
+    "figcaption",
+    "summary",
+    "details",
 ];
 
 /// Characters that a page beside its sign-in form must have to count as a page.
@@ -31,7 +51,8 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
         match token {
             Token::StartTag(tag) => {
                 let word = String::from_utf8_lossy(&tag.name);
-                let password = tag.attributes.iter().any(|(key, value)| ***key == *b"type" && value.eq_ignore_ascii_case(b"password"));
+                let password =
+                    tag.attributes.iter().any(|(key, value)| ***key == *b"type" && value.eq_ignore_ascii_case(b"password"));
                 page.password |= word == "input" && password;
                 page.start(&word, tag.self_closing);
             }
@@ -44,7 +65,10 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
     let entries = page.outline.finish();
     let matter: usize = entries.iter().flat_map(|entry| &entry.paragraphs).map(|text| text.chars().count()).sum();
     if page.password && matter < MATTER {
-        return Err(refused("login_page", format!("{name} is a sign-in page, not the page behind it; save that one while signed in")));
+        return Err(refused(
+            "login_page",
+            format!("{name} is a sign-in page, not the page behind it; save that one while signed in"),
+        ));
     }
     Ok(entries)
 }

@@ -10,18 +10,45 @@ use crate::words::Language;
 
 /// What the columns may be called.
 const QUESTION: [&str; 14] = [
-    "question", "questions", "title", "heading", "q", "pertanyaan", "soalan", "judul", "pergunta", "pregunta", "frage", "titre", "سؤال",
+    "question",
+    "questions",
+    "title",
+    "heading",
+    "q",
+    "pertanyaan",
+    "soalan",
+    "judul",
+    "pergunta",
+    "pregunta",
+    "frage",
+    "titre",
+    "سؤال",
     "السؤال",
 ];
 const ANSWER: [&str; 16] = [
-    "answer", "answers", "text", "content", "body", "a", "jawaban", "jawapan", "isi", "resposta", "respuesta", "antwort", "réponse",
-    "reponse", "جواب", "الجواب",
+    "answer",
+    "answers",
+    "text",
+    "content",
+    "body",
+    "a",
+    "jawaban",
+    "jawapan",
+    "isi",
+    "resposta",
+    "respuesta",
+    "antwort",
+    "réponse",
+    "reponse",
+    "جواب",
+    "الجواب",
 ];
 const ID: [&str; 3] = ["id", "key", "slug"];
 const LANGUAGE: [&str; 4] = ["language", "lang", "bahasa", "locale"];
 
 /// The cure of a table that is not understood.
-const WANTED: &str = "a column `answer` (or `text`), best with one `question` (or `title`); `id` and `language` may stand beside them";
+const WANTED: &str =
+    "a column `answer` (or `text`), best with one `question` (or `title`); `id` and `language` may stand beside them";
 
 /// One row, by the names of its columns.
 fn entry(name: &str, place: &str, cells: &[(String, String)], number: usize) -> Result<Entry, Failure> {
@@ -57,7 +84,11 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
         let row = row.map_err(broken)?;
         let line = row.position().map_or(0, csv::Position::line);
         if row.len() != columns.len() {
-            let text = format!("{name}, line {line}: {} cells under {} columns; put texts with separators into quotes", row.len(), columns.len());
+            let text = format!(
+                "{name}, line {line}: {} cells under {} columns; put texts with separators into quotes",
+                row.len(),
+                columns.len()
+            );
             return Err(refused("csv", text));
         }
         let cells: Vec<(String, String)> = columns.iter().cloned().zip(row.iter().map(str::to_owned)).collect();
@@ -69,11 +100,16 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
 pub(super) fn json(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
     let value: Value = serde_json::from_str(text).map_err(|e| broken(name, 0, &e))?;
     match value {
-        Value::Array(list) => list.iter().enumerate().map(|(n, one)| object(name, &format!("item {}", n + 1), one, n + 1)).collect(),
+        Value::Array(list) => {
+            list.iter().enumerate().map(|(n, one)| object(name, &format!("item {}", n + 1), one, n + 1)).collect()
+        }
         // Questions as keys, answers as values.
         Value::Object(map) if map.values().all(Value::is_string) => {
             let cells = |(question, answer): (&String, &Value)| {
-                vec![("question".to_owned(), question.clone()), ("answer".to_owned(), answer.as_str().unwrap_or_default().to_owned())]
+                vec![
+                    ("question".to_owned(), question.clone()),
+                    ("answer".to_owned(), answer.as_str().unwrap_or_default().to_owned()),
+                ]
             };
             map.iter().map(cells).enumerate().map(|(n, cells)| entry(name, "the object", &cells, n + 1)).collect()
         }

@@ -30,13 +30,22 @@ fn each_format_gives_entries_with_their_headings() {
     let html = "<!doctype html><html><head><title>Shop</title><style>p{}</style></head><body><nav><a>Home</a></nav>\
         <h1>Returns &amp; refunds</h1><p>Within <b>30</b> days.<p>Free.<script>alert('<p>no')</script><ul><li>Keep the receipt</ul>\
         <footer>(c)</footer></body></html>";
-    assert_eq!(ids("a.html", html), told(&[("returns-refunds", "Shop > Returns & refunds: Within 30 days. / Free. / Keep the receipt")]));
+    assert_eq!(
+        ids("a.html", html),
+        told(&[("returns-refunds", "Shop > Returns & refunds: Within 30 days. / Free. / Keep the receipt")])
+    );
     assert_eq!(ids("a.txt", "one\ntwo\n\nthree\n"), told(&[("", ": one two / three")]));
     let csv = "Question;Answer;id\n\"Open?\";\"From 9;\nto 18\";hours\nParking?;Yes;\n";
     assert_eq!(ids("a.csv", csv), told(&[("hours", "Open?: From 9; to 18"), ("2", "Parking?: Yes")]));
-    assert_eq!(ids("a.json", r#"{"Open?": "From 9", "Parking?": "Yes"}"#), told(&[("1", "Open?: From 9"), ("2", "Parking?: Yes")]));
+    assert_eq!(
+        ids("a.json", r#"{"Open?": "From 9", "Parking?": "Yes"}"#),
+        told(&[("1", "Open?: From 9"), ("2", "Parking?: Yes")])
+    );
     assert_eq!(ids("a.json", r#"[{"id": 7, "pertanyaan": "Buka?", "jawaban": "Jam 9"}]"#), told(&[("7", "Buka?: Jam 9")]));
-    assert_eq!(ids("a.jsonl", "{\"id\":\"p0\",\"title\":\"T\",\"text\":\"x\"}\n\n{\"text\":\"y\"}\n"), told(&[("p0", "T: x"), ("3", ": y")]));
+    assert_eq!(
+        ids("a.jsonl", "{\"id\":\"p0\",\"title\":\"T\",\"text\":\"x\"}\n\n{\"text\":\"y\"}\n"),
+        told(&[("p0", "T: x"), ("3", ": y")])
+    );
 }
 
 #[test]
@@ -62,7 +71,8 @@ fn what_is_no_knowledge_is_refused_by_its_code() {
 
 #[test]
 fn a_page_that_also_has_a_sign_in_form_is_a_page() {
-    let page = format!("<html><form><input type=password></form><h1>Help</h1><p>{}</html>", "We help you with your order. ".repeat(50));
+    let page =
+        format!("<html><form><input type=password></form><h1>Help</h1><p>{}</html>", "We help you with your order. ".repeat(50));
     assert_eq!(read("a.html", page.as_bytes()).unwrap().entries.len(), 1);
 }
 

@@ -147,7 +147,8 @@ fn folded(word: &str) -> String {
 
 /// FNV-1a, its halves folded into one.
 fn hash(word: &str) -> u32 {
-    let whole = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let whole =
+        word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     u32::try_from((whole >> 32) ^ (whole & 0xffff_ffff)).unwrap_or_default()
 }
 

@@ -55,5 +55,10 @@ impl Host for Ctx {
 }
 
 fn for_guest(of: &Passage) -> WitPassage {
-    WitPassage { text: of.text.clone(), source: of.source.clone(), score: of.score, extra: of.extra.as_ref().map(ToString::to_string) }
+    WitPassage {
+        text: of.text.clone(),
+        source: of.source.clone(),
+        score: of.score,
+        extra: of.extra.as_ref().map(ToString::to_string),
+    }
 }

@@ -164,7 +164,8 @@ impl StepHost for Desk {
         if base != "faq" {
             return Err(Refusal::Invalid(format!("knowledge.unknown: {base}")));
         }
-        let one = |n| Passage { text: format!("{query} {n}"), source: "faq.md".to_owned(), score: 0.5, extra: Some(json!({ "n": n })) };
+        let one =
+            |n| Passage { text: format!("{query} {n}"), source: "faq.md".to_owned(), score: 0.5, extra: Some(json!({ "n": n })) };
         Ok((0..count).map(one).collect())
     }
 }

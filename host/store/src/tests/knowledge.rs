@@ -114,8 +114,14 @@ async fn what_was_never_finished_is_tidied_away() {
     let base = store.make_knowledge_base(WS, "cli", "faq", None).await.unwrap();
     store.put_knowledge_source(WS, "cli", base.id, source("a.md", "kept", 3)).await.unwrap();
     let orphan = house.id();
-    house.meddle("insert into knowledge_passage(ws,source,n,body) select 1,?,n,body from knowledge_passage where ws=1", orphan).await;
-    assert_eq!((store.tidy_knowledge(WS).await.unwrap(), rows(&house, "knowledge_passage").await), (0, 6), "somebody may be at it");
+    house
+        .meddle("insert into knowledge_passage(ws,source,n,body) select 1,?,n,body from knowledge_passage where ws=1", orphan)
+        .await;
+    assert_eq!(
+        (store.tidy_knowledge(WS).await.unwrap(), rows(&house, "knowledge_passage").await),
+        (0, 6),
+        "somebody may be at it"
+    );
     house.clock.advance(3_600_001);
     assert_eq!((store.tidy_knowledge(WS).await.unwrap(), rows(&house, "knowledge_passage").await), (1, 3));
     assert_eq!(store.tidy_knowledge(WS).await.unwrap(), 0);

@@ -46,6 +46,11 @@ impl Bench {
         Self { data, binary }
     }
 
+    /// The program that is measured.
+    pub(super) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// The lines of a file of labelled texts, such as `sentiment/en-nusax.train.jsonl`.
     pub(super) fn lines(&self, name: &str) -> Result<Vec<Value>> {
         read(&self.data.join(name))
@@ -148,10 +153,14 @@ fn piped(command: &mut Command, input: String) -> Result<String> {
 }
 
 /// A folder for a file that is handed over; gone afterwards.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Result<Self> {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn new(name: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("pointsman-eval-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         Ok(Self(folder))

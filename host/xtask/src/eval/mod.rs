@@ -10,6 +10,7 @@ mod intent;
 mod language;
 mod measure;
 mod python;
+mod retrieval;
 mod sentiment;
 mod table;
 
@@ -33,10 +34,11 @@ struct Eval {
 }
 
 /// Every eval, in the order of the results.
-const EVALS: [Eval; 3] = [
+const EVALS: [Eval; 4] = [
     Eval { name: "language", about: language::ABOUT, run: language::run },
     Eval { name: "sentiment", about: sentiment::ABOUT, run: sentiment::run },
     Eval { name: "intent", about: intent::ABOUT, run: intent::run },
+    Eval { name: "retrieval", about: retrieval::ABOUT, run: retrieval::run },
 ];
 
 /// The results, from the root of the checkout.

@@ -7,7 +7,8 @@ use pointsman_sdk::testing::{self, Host};
 use super::RagAnswer;
 
 fn passage(source: &str, score: f32, confidence: f64) -> Passage {
-    let extra = json!({ "id": "x", "headings": ["Shop", "Hours"], "quote": format!("quote of {source}"), "confidence": confidence });
+    let extra =
+        json!({ "id": "x", "headings": ["Shop", "Hours"], "quote": format!("quote of {source}"), "confidence": confidence });
     Passage { text: "a long text".into(), source: source.into(), score, extra: Some(extra.to_string()) }
 }
 
@@ -24,7 +25,10 @@ fn a_sure_answer_has_its_words_and_its_place() {
         json!({ "knowledge": "faq", "question": "When do you open?" }),
     );
     let told = told.unwrap();
-    assert_eq!((&told["found"], &told["text"], &told["suggestion"]), (&json!(true), &json!("quote of faq.md#hours"), &json!(null)));
+    assert_eq!(
+        (&told["found"], &told["text"], &told["suggestion"]),
+        (&json!(true), &json!("quote of faq.md#hours"), &json!(null))
+    );
     assert_eq!((&told["language"], &told["confidence"]), (&json!("en"), &json!(0.9)));
     let cited: Vec<&Value> = told["citations"].as_array().unwrap().iter().map(|c| &c["source"]).collect();
     assert_eq!(cited, ["faq.md#hours", "b.md"], "what is far behind is not cited");
@@ -43,7 +47,11 @@ fn what_is_weak_is_a_suggestion_in_the_language_of_the_question() {
         ("Y a-t-il une place de stationnement près de votre magasin ?", "fr", "Je ne suis pas sûr"),
     ] {
         let told = asked(vec![passage("a.md", 0.2, 0.3)], json!({ "knowledge": "faq", "question": question })).unwrap();
-        assert_eq!((&told["found"], &told["text"], &told["language"]), (&json!(false), &json!(null), &json!(language)), "{question}");
+        assert_eq!(
+            (&told["found"], &told["text"], &told["language"]),
+            (&json!(false), &json!(null), &json!(language)),
+            "{question}"
+        );
         let suggestion = told["suggestion"].as_str().unwrap();
         assert!(suggestion.starts_with(says) && suggestion.ends_with("quote of a.md"), "{suggestion}");
     }
@@ -53,7 +61,9 @@ fn what_is_weak_is_a_suggestion_in_the_language_of_the_question() {
 
 #[test]
 fn where_there_is_nothing_it_says_that_it_does_not_know() {
-    for (passages, question) in [(vec![], "Do you have bread?"), (vec![passage("a.md", 0.01, 0.02)], "Do you have bread?"), (vec![], "  ")] {
+    for (passages, question) in
+        [(vec![], "Do you have bread?"), (vec![passage("a.md", 0.01, 0.02)], "Do you have bread?"), (vec![], "  ")]
+    {
         let told = asked(passages, json!({ "knowledge": "faq", "question": question })).unwrap();
         assert_eq!(told["found"], false);
         assert!(told["suggestion"].as_str().unwrap().starts_with("I do not know that yet"), "{told}");

@@ -6,14 +6,49 @@ use whatlang::{Detector, Lang};
 type Row = (&'static str, Option<Lang>, &'static str, &'static str);
 
 const LANGUAGES: [Row; 8] = [
-    ("en", Some(Lang::Eng), "I am not sure that this is what you mean:", "I do not know that yet. One of us will get back to you."),
-    ("id", Some(Lang::Ind), "Saya belum yakin apakah ini yang Anda maksud:", "Saya belum tahu jawabannya. Tim kami akan menghubungi Anda."),
-    ("ms", None, "Saya tidak pasti sama ada ini yang anda maksudkan:", "Saya belum tahu jawapannya. Pasukan kami akan menghubungi anda."),
+    (
+        "en",
+        Some(Lang::Eng),
+        "I am not sure that this is what you mean:",
+        "I do not know that yet. One of us will get back to you.",
+    ),
+    (
+        "id",
+        Some(Lang::Ind),
+        "Saya belum yakin apakah ini yang Anda maksud:",
+        "Saya belum tahu jawabannya. Tim kami akan menghubungi Anda.",
+    ),
+    (
+        "ms",
+        None,
+        "Saya tidak pasti sama ada ini yang anda maksudkan:",
+        "Saya belum tahu jawapannya. Pasukan kami akan menghubungi anda.",
+    ),
     ("ar", Some(Lang::Ara), "لست متأكدا من أن هذا ما تقصده:", "لا أعرف ذلك بعد. سيعود إليك أحد من فريقنا."),
-    ("pt", Some(Lang::Por), "Não tenho certeza se é isto que você procura:", "Ainda não sei responder. Alguém da equipe vai falar com você."),
-    ("es", Some(Lang::Spa), "No estoy seguro de que sea esto lo que busca:", "Todavía no lo sé. Alguien del equipo le responderá."),
-    ("de", Some(Lang::Deu), "Ich bin nicht sicher, ob Sie das meinen:", "Das weiß ich noch nicht. Jemand von uns meldet sich bei Ihnen."),
-    ("fr", Some(Lang::Fra), "Je ne suis pas sûr que ce soit ce que vous cherchez :", "Je ne le sais pas encore. Quelqu'un de l'équipe vous répondra."),
+    (
+        "pt",
+        Some(Lang::Por),
+        "Não tenho certeza se é isto que você procura:",
+        "Ainda não sei responder. Alguém da equipe vai falar com você.",
+    ),
+    (
+        "es",
+        Some(Lang::Spa),
+        "No estoy seguro de que sea esto lo que busca:",
+        "Todavía no lo sé. Alguien del equipo le responderá.",
+    ),
+    (
+        "de",
+        Some(Lang::Deu),
+        "Ich bin nicht sicher, ob Sie das meinen:",
+        "Das weiß ich noch nicht. Jemand von uns meldet sich bei Ihnen.",
+    ),
+    (
+        "fr",
+        Some(Lang::Fra),
+        "Je ne suis pas sûr que ce soit ce que vous cherchez :",
+        "Je ne le sais pas encore. Quelqu'un de l'équipe vous répondra.",
+    ),
 ];
 
 /// A language that can be asked for, by its code.

@@ -7,6 +7,7 @@ mod connect;
 pub mod conversation;
 mod gather;
 mod intake;
+mod knowledge;
 mod outbox;
 mod parked;
 mod shipped;

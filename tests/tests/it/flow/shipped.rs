@@ -44,9 +44,12 @@ const TALKS: &[Talk] = &[
             (Says("How much is a loaf"), &["A loaf is 4.20"]),
             (Says("do you deliver?"), &["We do not deliver"]),
             (Says("is it vegan"), &["loaves and baguettes are vegan"]),
+            (Says("berapa harga kue?"), &["kue 24"]),
+            (Says("bisa diantar?"), &["Kami tidak mengantar"]),
             (Says("thanks"), &[]),
+            (Says("When are you open?"), &[]),
         ],
-        (&["asked-price"], None, &[]),
+        (&["answered"], None, &[]),
     ),
     (
         "order-desk",
@@ -96,11 +99,14 @@ async fn each_holds_its_conversation() {
         let site = Site::new(&[]).await;
         let folder = site.workflows().join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        for file in std::fs::read_dir(shipped().join(name)).unwrap() {
-            let file = file.unwrap();
+        for file in std::fs::read_dir(shipped().join(name)).unwrap().map(Result::unwrap).filter(|f| f.path().is_file()) {
             std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
         }
         site.done(&["publish", &folder.to_string_lossy()]);
+        for base in std::fs::read_dir(shipped().join(name).join("knowledge")).into_iter().flatten().map(Result::unwrap) {
+            let name = base.file_name().to_string_lossy().into_owned();
+            site.done(&["knowledge", "sync", &name, &base.path().to_string_lossy()]);
+        }
         let host = site.host().await;
         for (does, expected) in *turns {
             turn(&site, &host, name, does, expected).await;

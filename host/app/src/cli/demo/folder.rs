@@ -1,6 +1,7 @@
 //! The demo's data folder: a host as an operator would make one.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use pointsman_web::DemoChannel;
@@ -8,7 +9,7 @@ use pointsman_web::DemoChannel;
 use super::Args;
 use super::child::Up;
 use super::providers::Providers;
-use crate::cli::{Context, channel, init, publish};
+use crate::cli::{Context, channel, init, knowledge, publish};
 use crate::config;
 
 /// What was made.
@@ -41,7 +42,24 @@ pub(super) fn make(context: &Context, args: &Args, providers: &Providers) -> Res
             args.workflows.display()
         );
     }
+    know(context, &args.workflows)?;
     Ok(Made { channels })
+}
+
+/// Makes the knowledge bases that lie beside the workflows: each folder in a folder `knowledge` is one.
+fn know(context: &Context, workflows: &Path) -> Result<()> {
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let mut found: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|path| path.is_dir()).collect();
+        found.sort();
+        found
+    };
+    let homes = std::iter::once(workflows.to_path_buf()).chain(below(workflows));
+    for folder in homes.flat_map(|home| below(&home.join("knowledge"))) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        knowledge::fill(context, &name, &folder).with_context(|| format!("the knowledge in {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// Writes down the ports that the host took, so that it comes back at the same ones.

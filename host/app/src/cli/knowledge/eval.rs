@@ -38,7 +38,8 @@ pub(super) async fn run(context: &Context, library: &Library, base: &str, questi
     let text = std::fs::read_to_string(questions).with_context(|| format!("cannot read {}", questions.display()))?;
     let mut sums = Sums::default();
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let question: Question = serde_json::from_str(line).with_context(|| format!("line {} of {}", n + 1, questions.display()))?;
+        let question: Question =
+            serde_json::from_str(line).with_context(|| format!("line {} of {}", n + 1, questions.display()))?;
         let answer = library.search(FIRST_WORKSPACE, base, &question.text, DEPTH).await.map_err(|e| coded(&e))?;
         if question.relevant.is_empty() {
             sums.without.push(answer.confidence);
@@ -54,7 +55,10 @@ pub(super) async fn run(context: &Context, library: &Library, base: &str, questi
     }
     let count = sums.with.len();
     if count == 0 {
-        bail!("knowledge.questions: {} holds no question with an answer; `relevant` names the places of answers", questions.display());
+        bail!(
+            "knowledge.questions: {} holds no question with an answer; `relevant` names the places of answers",
+            questions.display()
+        );
     }
     let mean = |sum: f64| sum / count as f64;
     let (ndcg, recall, hit) = (mean(sums.ndcg), mean(sums.recall), mean(sums.hit));

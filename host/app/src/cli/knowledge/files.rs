@@ -25,7 +25,7 @@ pub(super) struct Named {
 
 /// What became of files.
 #[derive(Default)]
-pub(in crate::cli) struct Outcome {
+pub(super) struct Outcome {
     read: Vec<(String, usize)>,
     unchanged: Vec<String>,
     pub(super) removed: Vec<String>,
@@ -41,7 +41,10 @@ pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<Named>> {
             let before = found.len();
             walk(path, path, 0, &mut found)?;
             if found.len() == before {
-                bail!("knowledge.folder: {} holds no file that can be read (.md, .txt, .html, .csv, .json, .jsonl)", path.display());
+                bail!(
+                    "knowledge.folder: {} holds no file that can be read (.md, .txt, .html, .csv, .json, .jsonl)",
+                    path.display()
+                );
             }
         } else {
             let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
@@ -112,7 +115,8 @@ impl Outcome {
         let read: Vec<_> = self.read.iter().map(|(name, passages)| json!({ "source": name, "passages": passages })).collect();
         let refused: Vec<_> =
             self.refused.iter().map(|(name, f)| json!({ "source": name, "code": f.code, "message": f.message })).collect();
-        let told = json!({ "base": base, "read": read, "unchanged": self.unchanged, "removed": self.removed, "refused": refused });
+        let told =
+            json!({ "base": base, "read": read, "unchanged": self.unchanged, "removed": self.removed, "refused": refused });
         context.answer(&told, || {
             let read = self.read.iter().map(|(name, passages)| format!("{base}/{name}: {passages} passages"));
             let same = self.unchanged.iter().map(|name| format!("{base}/{name}: unchanged"));
@@ -124,7 +128,7 @@ impl Outcome {
     }
 
     /// The refusals, when there are any.
-    pub(in crate::cli) fn refusals(&self) -> Option<String> {
+    pub(super) fn refusals(&self) -> Option<String> {
         let all: Vec<String> = self.refused.iter().map(|(_, failure)| format!("{}: {}", failure.code, failure.message)).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }

@@ -20,7 +20,13 @@ struct Asked {
     text: String,
 }
 
-pub(super) async fn run(context: &Context, library: &Library, base: &str, question: Option<&str>, count: usize) -> Result<ExitCode> {
+pub(super) async fn run(
+    context: &Context,
+    library: &Library,
+    base: &str,
+    question: Option<&str>,
+    count: usize,
+) -> Result<ExitCode> {
     let Some(question) = question else { return many(library, base, count).await };
     let answer = library.search(FIRST_WORKSPACE, base, question, count).await.map_err(|e| coded(&e))?;
     context.answer(&told(&answer, json!({ "question": question })), || {
@@ -45,13 +51,16 @@ async fn many(library: &Library, base: &str, count: usize) -> Result<ExitCode> {
         } else {
             Asked { id: None, text: line }
         };
+        #[expect(clippy::disallowed_methods, reason = "it measures how long a search takes")]
+        let since = std::time::Instant::now();
         let answer = library.search(FIRST_WORKSPACE, base, &asked.text, count).await.map_err(|e| coded(&e))?;
-        say(&told(&answer, json!({ "id": asked.id, "question": asked.text })).to_string());
+        let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        say(&told(&answer, json!({ "id": asked.id, "question": asked.text, "micros": micros })).to_string());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// `{"found", "confidence", "ids", "hits": [{"id","source","score","quote"}], "evidence"}`. `ids` are the places in the order of
+/// `{"found", "confidence", "micros", "ids", "hits": [{"id","source","score","quote"}], "evidence"}`. `ids` are the places in the order of
 /// their best passage, each once.
 fn told(answer: &Answer, mut head: Value) -> Value {
     let hits: Vec<Value> = answer

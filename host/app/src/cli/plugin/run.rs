@@ -237,7 +237,10 @@ impl StepHost for MadeUp {
     }
 
     async fn search(&self, base: &str, _: &str, count: u32) -> Result<Vec<Passage>, Refusal> {
-        let found = self.knowledge.get(base).ok_or_else(|| Refusal::Invalid(format!("knowledge.unknown: --knowledge has no base `{base}`")))?;
+        let found = self
+            .knowledge
+            .get(base)
+            .ok_or_else(|| Refusal::Invalid(format!("knowledge.unknown: --knowledge has no base `{base}`")))?;
         Ok(found.iter().take(usize::try_from(count).unwrap_or_default()).cloned().collect())
     }
 }
