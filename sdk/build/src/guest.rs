@@ -13,6 +13,9 @@ use crate::{TARGET, Toolchain, digest, environment, lock, project_root};
 /// The kinds of plugins; each is a folder of the plugins' workspace.
 const KINDS: &[&str] = &["channels", "connectors", "steps"];
 
+/// Crates that several plugins are made of, beside the kinds.
+const SHARED: &str = "shared";
+
 /// The first eight bytes of a component; a plain module has another layer number.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -99,7 +102,7 @@ impl Toolchain {
 
 /// What decides how the plugins of this workspace come out: for a build script, to be run again when one of these changes.
 pub fn watched(plugins: &Path) -> Vec<PathBuf> {
-    let mut all: BTreeSet<PathBuf> = ["Cargo.toml", "Cargo.lock"].iter().chain(KINDS).map(|name| plugins.join(name)).collect();
+    let mut all: BTreeSet<PathBuf> = ["Cargo.toml", "Cargo.lock", SHARED].iter().chain(KINDS).map(|name| plugins.join(name)).collect();
     if let Some(root) = project_root(plugins) {
         all.extend(["sdk/wit", "sdk/rust", "Cargo.toml"].iter().map(|name| root.join(name)));
     }
