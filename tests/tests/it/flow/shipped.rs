@@ -63,8 +63,18 @@ const TALKS: &[Talk] = &[
     ),
     (
         "upset-customer",
-        &[(Says("the bread was stale, this is terrible"), &["A person from our bakery"]), (Says("ok"), &[])],
-        (&["upset"], Some("team/care"), &["Sounds upset (terrible)"]),
+        &[
+            (Says("the bread was stale, this is terrible"), &["A person from our bakery"]),
+            (Says("ok"), &[]),
+            (Says("what is your address?"), &[]),
+            // None of the words: the mood alone.
+            (Says("Your staff was so rude, I am very disappointed"), &["A person from our bakery"]),
+        ],
+        (
+            &["upset"],
+            Some("team/care"),
+            &["Sounds upset (words: terrible, stale; mood: negative)", "Sounds upset (words: ; mood: negative)"],
+        ),
     ),
     (
         "menu",
