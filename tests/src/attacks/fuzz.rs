@@ -154,6 +154,8 @@ impl Targets {
             tokio::task::block_in_place(|| Handle::current().block_on(self.sandbox.parse(Id(1), &id, &webhook, &account)));
         match parsed {
             Ok(_) => Ok(()),
+            // Events that are larger than the contract allows: the fence behind the parser has held them.
+            Err(failure) if failure.code == "plugin.output" => Ok(()),
             Err(failure) => bail!("{failure}"),
         }
     }
