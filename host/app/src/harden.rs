@@ -22,7 +22,25 @@ pub fn harden() -> Result<()> {
 /// takes no descriptor from the databases.
 #[must_use]
 pub fn connections() -> u32 {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let free = descriptors.saturating_sub(KEPT).clamp(descriptors / 4, CONNECTIONS).max(1);
+    granted(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
+/// Of so many descriptors: what is left, or a quarter where there are few.
+fn granted(descriptors: u64) -> u32 {
+    let free = descriptors.saturating_sub(KEPT).max(descriptors / 4).clamp(1, CONNECTIONS);
     u32::try_from(free).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::granted;
+
+    #[test]
+    fn connections_never_take_the_last_descriptors() {
+        for (descriptors, connections) in
+            [(0, 1), (64, 16), (256, 64), (1_024, 512), (20_000, 12_288), (1 << 20, 12_288), (u64::MAX, 12_288)]
+        {
+            assert_eq!(granted(descriptors), connections, "of {descriptors}");
+        }
+    }
 }

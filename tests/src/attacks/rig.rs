@@ -11,7 +11,9 @@ use pointsman_core::effect::Scope;
 use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
 use pointsman_core::limits::Limits;
-use pointsman_core::ports::{Code, ConversationInfo, Outcome, Passage, Refusal, Said, StepCall, StepEnd, StepHost, StepRunner as _};
+use pointsman_core::ports::{
+    Code, ConversationInfo, Outcome, Passage, Refusal, Said, StepCall, StepEnd, StepHost, StepRunner as _,
+};
 use pointsman_manifest::Manifest;
 use pointsman_sandbox::{CompilerConfig, Sandbox, SandboxConfig, Trust};
 use serde_json::{Value, json};
