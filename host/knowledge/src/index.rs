@@ -17,6 +17,9 @@ pub const READING: u32 = 1;
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
+/// A base of a few passages says little about how rare a word is: it counts as one of so many.
+const FEW: u32 = 200;
+
 /// How often a word counts that stands in a passage's own heading.
 const HEADING: u8 = 2;
 
@@ -239,7 +242,7 @@ impl Tongue {
             if asked.iter().any(|other| other.hash == hash) {
                 continue;
             }
-            let (all, having) = (self.count as f32, self.occurrences(hash).0.len() as f32);
+            let (all, having) = (self.count.max(FEW) as f32, self.occurrences(hash).0.len() as f32);
             asked.push(Asked { hash, weight: (1.0 + (all - having + 0.5) / (having + 0.5)).ln() });
         }
         asked
