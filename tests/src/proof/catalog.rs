@@ -60,7 +60,7 @@ pub fn plain(name: &'static str, strands: Vec<Vec<Message>>) -> Trial {
         settle_after: Duration::from_secs(5),
         shares: Vec::new(),
         refused: Vec::new(),
-        patience: Duration::from_secs(300),
+        patience: Duration::from_secs(1_800),
     }
 }
 

@@ -48,6 +48,9 @@ impl fmt::Display for Seen {
         let Self { acknowledged, lost, doubled, reordered, double_sends, unmarked, unresolved, unexplained, .. } = self;
         write!(f, "{acknowledged} acknowledged: {lost} lost, {doubled} doubled results, {reordered} reordered, ")?;
         write!(f, "{double_sends} sent twice ({unmarked} unmarked), {unresolved} unresolved, {unexplained} unexplained")?;
+        if self.open > 0 {
+            write!(f, ", {} open", self.open)?;
+        }
         if self.kills > 0 {
             write!(f, "; {} kills, {} in flight ({} at the provider)", self.kills, self.in_flight, self.under_way)?;
         }
