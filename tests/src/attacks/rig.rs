@@ -24,6 +24,7 @@ const CAPABILITIES: &str = r#"
 act = { why = "tries" }
 state = { scope = "contact", why = "tries" }
 conversation = { why = "tries" }
+knowledge = { why = "tries" }
 http = [{ host = "api.example.com", methods = ["GET"], why = "tries" }]
 "#;
 
