@@ -44,6 +44,8 @@ struct Word {
     forms: Vec<String>,
     /// The lexicon knows it: it must be written as it is, for what is near it means something else.
     common: bool,
+    /// As it is written, where its accents alone tell it from a small word: "thé" and "the".
+    accents: Option<String>,
 }
 
 #[derive(Debug)]
@@ -73,12 +75,18 @@ pub(crate) struct Hit {
 }
 
 /// Words that may be missing in a name, or stand in it.
-const SMALL: [&str; 16] = ["de", "do", "da", "of", "al", "la", "le", "du", "des", "the", "with", "à", "a", "mit", "con", "com"];
+const SMALL: [&str; 15] = ["de", "do", "da", "of", "al", "la", "le", "du", "des", "the", "with", "a", "mit", "con", "com"];
 
 impl Name {
     fn new(text: &str) -> Self {
-        let words = tokens(text).into_iter().filter(|token| token.kind != Kind::Mark && !SMALL.contains(&token.text.as_str()));
-        Self(words.map(|token| Word { forms: forms(&token.text), common: knows(&token.text), text: token.text }).collect())
+        let words = tokens(text).into_iter().filter(|token| token.kind != Kind::Mark).filter_map(|token| {
+            let said = text.get(token.start..token.end).unwrap_or_default().to_lowercase();
+            let small = SMALL.contains(&token.text.as_str());
+            let accents = (small && said != token.text).then_some(said);
+            let word = Word { forms: forms(&token.text), common: knows(&token.text), text: token.text, accents };
+            (!small || word.accents.is_some()).then_some(word)
+        });
+        Self(words.collect())
     }
 
     /// How far the text at `at` is this name: tokens, likeness.
@@ -123,6 +131,10 @@ impl Word {
     fn likeness(&self, text: &Text, at: usize) -> Option<f32> {
         let token = text.token(at).filter(|token| token.kind != Kind::Mark && !text.is_taken(at))?;
         let said = token.text.as_str();
+        if let Some(accents) = &self.accents {
+            let said = text.span(at, at + 1).to_lowercase();
+            return (said == *accents || said.strip_suffix('s') == Some(accents)).then_some(1.0);
+        }
         if said == self.text {
             return Some(1.0);
         }
@@ -144,7 +156,8 @@ impl Word {
         if long.abs_diff(other) > slips || sound(&self.text) != sound(said) {
             return None;
         }
-        let distance = text.forms(at).iter().map(String::as_str).chain([said]).map(|said| strsim::osa_distance(said, &self.text)).min()?;
+        let distance =
+            text.forms(at).iter().map(String::as_str).chain([said]).map(|said| strsim::osa_distance(said, &self.text)).min()?;
         // In four letters a letter in the place of another makes another word: "sate" and "satu", "cake" and "came".
         let another = long == 4 && long == other && distance == 1 && !swapped(&self.text, said) && !sounds(&self.text, said);
         #[expect(clippy::cast_precision_loss, reason = "words are short")]
@@ -200,7 +213,11 @@ impl Catalog {
         let ready: Vec<Ready> = items
             .iter()
             .map(|item| Ready {
-                names: std::iter::once(&item.name).chain(&item.aliases).map(|name| Name::new(name)).filter(|name| !name.0.is_empty()).collect(),
+                names: std::iter::once(&item.name)
+                    .chain(&item.aliases)
+                    .map(|name| Name::new(name))
+                    .filter(|name| !name.0.is_empty())
+                    .collect(),
                 variants: item.variants.iter().map(choice_names).collect(),
                 options: item.options.iter().map(choice_names).collect(),
             })
@@ -242,7 +259,8 @@ impl Catalog {
 
     /// A word that only one thing has in its name.
     fn part(&self, text: &Text, at: usize) -> Option<Hit> {
-        let (_, item, head) = self.only.iter().find(|(word, ..)| !word.common && word.likeness(text, at).is_some_and(|l| l > 0.9))?;
+        let (_, item, head) =
+            self.only.iter().find(|(word, ..)| !word.common && word.likeness(text, at).is_some_and(|l| l > 0.9))?;
         // The rest of its name may follow.
         Some(Hit { item: *item, len: 1, score: if *head { 0.8 } else { 0.7 }, part: true })
     }
@@ -280,14 +298,20 @@ fn only(items: &[Item], ready: &[Ready]) -> Vec<(Word, usize, bool)> {
     let mut out: Vec<(Word, usize, bool)> = Vec::new();
     let mut choices = BTreeSet::new();
     for ready in ready {
-        choices.extend(ready.variants.iter().chain(&ready.options).flatten().flat_map(|name| &name.0).map(|word| word.text.clone()));
+        choices
+            .extend(ready.variants.iter().chain(&ready.options).flatten().flat_map(|name| &name.0).map(|word| word.text.clone()));
     }
     for (index, _) in items.iter().enumerate() {
         let Some(names) = ready.get(index).map(|ready| &ready.names) else { continue };
         for name in names.iter().filter(|name| name.0.len() > 1) {
             for (nth, word) in name.0.iter().enumerate() {
                 let elsewhere = |(other, ready): (usize, &Ready)| {
-                    other != index && ready.names.iter().flat_map(|name| &name.0).any(|w| w.text == word.text || w.forms.contains(&word.text))
+                    other != index
+                        && ready
+                            .names
+                            .iter()
+                            .flat_map(|name| &name.0)
+                            .any(|w| w.text == word.text || w.forms.contains(&word.text))
                 };
                 let alone = !ready.iter().enumerate().any(elsewhere) && !choices.contains(&word.text);
                 if alone && word.text.chars().count() >= 3 && !out.iter().any(|(w, ..)| w.text == word.text) {

@@ -82,7 +82,16 @@ pub(crate) fn read(text: &mut Text, country: &str, asked: Option<Asked>, is_thin
     let name = name::read(text, asked == Some(Asked::Name), is_thing);
     let said = |span: Option<when::Span>, text: &Text| span.map(|span| (text.span(span.from, span.to).to_owned(), span.sure));
     let fulfilment = fulfilment(text).or_else(|| address.as_ref().map(|_| ("delivery".to_owned(), 0.6)));
-    Fields { name, phone, fulfilment, date: said(date, text), time: said(time, text), people: said(people, text), address, payment: payment(text) }
+    Fields {
+        name,
+        phone,
+        fulfilment,
+        date: said(date, text),
+        time: said(time, text),
+        people: said(people, text),
+        address,
+        payment: payment(text),
+    }
 }
 
 fn fulfilment(text: &Text) -> Found {
@@ -108,6 +117,3 @@ fn payment(text: &Text) -> Found {
     let ways = ways.filter_map(|at| text.find(at, |t| if let Tag::Pay(way) = t { Some(way) } else { None }));
     ways.max_by_key(|(_, len)| *len).map(|(way, _)| (way.name().to_owned(), 0.9))
 }
-
-#[cfg(test)]
-mod tests;

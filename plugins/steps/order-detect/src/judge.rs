@@ -55,7 +55,8 @@ impl Weight {
 /// Weighs the tokens of a sentence. `open`: an order stands already, so words that change one mean something. `free`: there is
 /// no catalogue, so only words can tell.
 pub(crate) fn weigh(text: &Text, from: usize, to: usize, hits: &[Option<Hit>], open: bool, free: bool) -> Weight {
-    let tag = |wanted: fn(Tag) -> bool| (from..to).any(|at| !text.is_taken(at) && text.find(at, |t| wanted(t).then_some(())).is_some());
+    let tag =
+        |wanted: fn(Tag) -> bool| (from..to).any(|at| !text.is_taken(at) && text.find(at, |t| wanted(t).then_some(())).is_some());
     let hit = hits.get(from..to.min(hits.len())).unwrap_or_default().iter().any(Option::is_some);
     let count = (from..to).any(|at| !text.is_taken(at) && text.number(at).is_some_and(|n| !n.article));
     let want = tag(|t| t == Tag::Want);
@@ -65,9 +66,12 @@ pub(crate) fn weigh(text: &Text, from: usize, to: usize, hits: &[Option<Hit>], o
     let (order, noun) = (verb && !cancel, noun || verb && cancel);
     let change = tag(|t| matches!(t, Tag::Remove | Tag::Set | Tag::Replace | Tag::More | Tag::Another));
     let mut out = Weight { for_it: 0, against: 0, said: order, cancels: cancel && noun };
-    out.for_it += 2 * i32::from(order) + i32::from(want) + i32::from(hit) + i32::from(hit && count) + i32::from(free && want && count);
+    out.for_it +=
+        2 * i32::from(order) + i32::from(want) + i32::from(hit) + i32::from(hit && count) + i32::from(free && want && count);
     out.for_it += 2 * i32::from(cancel && (noun || open)) + i32::from(cancel && noun) + 2 * i32::from(open && change);
-    out.against += 3 * i32::from(tag(|t| t == Tag::Inquiry)) + 3 * i32::from(tag(|t| t == Tag::Past)) + 4 * i32::from(tag(|t| t == Tag::Elsewhere));
+    out.against += 3 * i32::from(tag(|t| t == Tag::Inquiry))
+        + 3 * i32::from(tag(|t| t == Tag::Past))
+        + 4 * i32::from(tag(|t| t == Tag::Elsewhere));
     let question = (from..to).any(|at| text.is(at, "?"));
     out.against += i32::from(question && !order && !want && !count);
     out

@@ -120,8 +120,10 @@ pub(crate) struct Mark {
 }
 
 /// First word of a phrase -> its other words and its meaning.
-static LEXICON: LazyLock<HashMap<String, Vec<(Vec<String>, Tag)>>> = LazyLock::new(|| {
-    let mut out: HashMap<String, Vec<(Vec<String>, Tag)>> = HashMap::new();
+type Phrases = HashMap<String, Vec<(Vec<String>, Tag)>>;
+
+static LEXICON: LazyLock<Phrases> = LazyLock::new(|| {
+    let mut out = Phrases::new();
     for (tag, phrases) in TABLES.into_iter().flatten() {
         for phrase in phrases.split('|') {
             let mut words = tokens(phrase).into_iter().map(|token| token.text);

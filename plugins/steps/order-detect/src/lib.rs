@@ -148,7 +148,10 @@ fn checked(items: Vec<Item>) -> Result<Vec<Item>, Failure> {
             return Err(Failure::rejected("negative-price", format!("a price of {:?} is below zero", item.id)));
         }
         if items.iter().take(at).any(|other| other.id == item.id) {
-            return Err(Failure::rejected("same-id", format!("two things of the catalogue have the id {:?}: give each its own", item.id)));
+            return Err(Failure::rejected(
+                "same-id",
+                format!("two things of the catalogue have the id {:?}: give each its own", item.id),
+            ));
         }
     }
     Ok(items)

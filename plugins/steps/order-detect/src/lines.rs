@@ -48,8 +48,8 @@ pub(crate) enum Do {
     Line(How, Line),
     /// A number alone: it concerns what was named last.
     Amount(How, i64),
-    /// A variant alone, maybe with a number: of what was named last. Tokens.
-    Variant(usize, Option<i64>),
+    /// A variant alone, at this token, maybe with a number: of what was named last.
+    Variant(How, usize, Option<i64>),
     /// A remark alone: on what was named last, or on so many of it.
     Note(String, Option<i64>),
     /// What goes (what was named last, if absent), how many of it, what comes.
@@ -101,12 +101,25 @@ const WORDS: usize = 4;
 impl<'t, 'a> Reader<'t, 'a> {
     pub(crate) fn new(text: &'t Text<'a>, catalog: &'t Catalog, hits: &'t [Option<Hit>]) -> Self {
         let (how, now) = (How::Add, Now::default());
-        Self { text, catalog, hits, number_first: true, free: catalog.is_empty(), how, replace: None, now, away: false, clause: 0, out: Vec::new() }
+        Self {
+            text,
+            catalog,
+            hits,
+            number_first: true,
+            free: catalog.is_empty(),
+            how,
+            replace: None,
+            now,
+            away: false,
+            clause: 0,
+            out: Vec::new(),
+        }
     }
 
     /// Reads the tokens of a sentence.
     pub(crate) fn read(mut self, from: usize, to: usize) -> Vec<Do> {
-        let number = |at: &usize| self.text.number(*at).is_some_and(|n| !n.article) && !self.text.is_taken(*at) && self.hit(*at).is_none();
+        let number =
+            |at: &usize| self.text.number(*at).is_some_and(|n| !n.article) && !self.text.is_taken(*at) && self.hit(*at).is_none();
         let first = (from..to).find(number).unwrap_or(to);
         self.number_first = (from..to).find(|at| self.hit(*at).is_some()).is_none_or(|hit| first < hit);
         let mut at = from;
@@ -131,11 +144,12 @@ impl<'t, 'a> Reader<'t, 'a> {
             let mark = token.text.clone();
             return if mark == "+" || mark == "&" { self.and(at, 1, to) } else { self.mark(&mark) };
         }
-        if let Some((nth, len)) = self.now.hit.and_then(|(hit, _)| self.catalog.variant(hit.item, self.text, at)) {
-            if self.now.variant.is_none() && self.hit(at).is_none_or(|hit| hit.part || hit.len <= len) {
-                self.now.variant = Some(nth);
-                return len;
-            }
+        if let Some((nth, len)) = self.now.hit.and_then(|(hit, _)| self.catalog.variant(hit.item, self.text, at))
+            && self.now.variant.is_none()
+            && self.hit(at).is_none_or(|hit| hit.part || hit.len <= len)
+        {
+            self.now.variant = Some(nth);
+            return len;
         }
         if let Some(hit) = self.hit(at) {
             return self.thing(at, hit);
@@ -188,7 +202,9 @@ impl<'t, 'a> Reader<'t, 'a> {
     }
 
     fn thing(&mut self, at: usize, hit: Hit) -> usize {
-        if self.now.hit.is_some() || (self.now.unknown.is_some() && self.number_first && self.now.number.is_none_or(|n| n.article) && !hit.part) {
+        if self.now.hit.is_some()
+            || (self.now.unknown.is_some() && self.number_first && self.now.number.is_none_or(|n| n.article) && !hit.part)
+        {
             self.finish();
         }
         if let Some((from, to)) = self.now.unknown.take() {
@@ -216,7 +232,18 @@ impl<'t, 'a> Reader<'t, 'a> {
             return Some(len);
         }
         let wanted = |t: Tag| {
-            let is = matches!(t, Tag::Cancel | Tag::Remove | Tag::Set | Tag::Replace | Tag::More | Tag::Another | Tag::Without | Tag::And | Tag::With);
+            let is = matches!(
+                t,
+                Tag::Cancel
+                    | Tag::Remove
+                    | Tag::Set
+                    | Tag::Replace
+                    | Tag::More
+                    | Tag::Another
+                    | Tag::Without
+                    | Tag::And
+                    | Tag::With
+            );
             is.then_some(t)
         };
         let (tag, len) = self.text.find(at, wanted)?;
@@ -244,6 +271,9 @@ impl<'t, 'a> Reader<'t, 'a> {
                 if !behind {
                     self.finish();
                     self.now.due = true;
+                    // "one more", "satu lagi" count one, even alone.
+                    let counts = len > 1 && (at..next).any(|at| self.text.number(at).is_some());
+                    self.now.number = counts.then_some(Number { milli: 1000, unit: None, len, bare: len, article: false });
                 }
                 self.how = if tag == Tag::Set { How::Set } else { How::More };
             }
@@ -298,7 +328,20 @@ impl<'t, 'a> Reader<'t, 'a> {
 
     /// Whether a token may be a word of a remark.
     fn is_remark(&self, at: usize) -> bool {
-        let ends = |t: Tag| matches!(t, Tag::And | Tag::Delivery | Tag::Pickup | Tag::Pay(_) | Tag::NameCue | Tag::Set | Tag::Cancel | Tag::Want | Tag::Order);
+        let ends = |t: Tag| {
+            matches!(
+                t,
+                Tag::And
+                    | Tag::Delivery
+                    | Tag::Pickup
+                    | Tag::Pay(_)
+                    | Tag::NameCue
+                    | Tag::Set
+                    | Tag::Cancel
+                    | Tag::Want
+                    | Tag::Order
+            )
+        };
         let stop = self.text.is_known(at) && self.text.marks(at).iter().all(|mark| mark.tag == Tag::Stop);
         self.text.is_word(at)
             && !self.text.is_taken(at)
@@ -311,11 +354,11 @@ impl<'t, 'a> Reader<'t, 'a> {
     /// "and": an option of the thing before may follow, or another thing.
     fn and(&mut self, at: usize, len: usize, to: usize) -> usize {
         let next = at + len;
-        if let Some((nth, more)) = self.now.hit.and_then(|(hit, _)| self.catalog.option(hit.item, self.text, next)) {
-            if self.hit(next).is_none_or(|hit| hit.part || hit.len < more) {
-                self.now.options.push(nth);
-                return len + more;
-            }
+        if let Some((nth, more)) = self.now.hit.and_then(|(hit, _)| self.catalog.option(hit.item, self.text, next))
+            && self.hit(next).is_none_or(|hit| hit.part || hit.len < more)
+        {
+            self.now.options.push(nth);
+            return len + more;
         }
         // "con todo": with everything on it.
         let all = self.text.has(next, Tag::All).filter(|_| self.text.has(at, Tag::With).is_some() && self.now.hit.is_some());
@@ -433,13 +476,22 @@ impl<'t, 'a> Reader<'t, 'a> {
             let alone = now.due && (self.free || self.out.iter().any(|done| matches!(done, Do::Line(..)))) && to - from <= 2;
             if sure || alone || (self.free && now.due) {
                 let unit = now.number.and_then(|number| number.unit);
-                let line = Line { thing: Thing::Unknown(said.clone()), said, milli, unit, variant: None, options: Vec::new(), note: None, score: 0.5 };
+                let line = Line {
+                    thing: Thing::Unknown(said.clone()),
+                    said,
+                    milli,
+                    unit,
+                    variant: None,
+                    options: Vec::new(),
+                    note: None,
+                    score: 0.5,
+                };
                 self.line(line, counted);
             }
             return;
         }
         if let Some(variant) = now.variants.first() {
-            self.out.push(Do::Variant(*variant, milli));
+            self.out.push(Do::Variant(self.how, *variant, milli));
         } else if let Some(milli) = milli.filter(|_| self.replace.is_some() || now.number.is_some_and(|n| !n.article)) {
             match &mut self.replace {
                 Some((None, amount)) => *amount = Some(milli),
@@ -463,10 +515,18 @@ impl<'t, 'a> Reader<'t, 'a> {
 
     /// Grams of a thing that is sold by the kilo are thousandths of it.
     fn in_unit(&self, item: usize, number: Number) -> i64 {
-        let sold = self.catalog.item(item).and_then(|item| item.unit.as_deref()).map(Text::new).and_then(|unit| unit.unit(0)).map(|(unit, _)| unit);
+        let sold = self
+            .catalog
+            .item(item)
+            .and_then(|item| item.unit.as_deref())
+            .map(Text::new)
+            .and_then(|unit| unit.unit(0))
+            .map(|(unit, _)| unit);
         match (sold, number.unit) {
             (Some(Unit::Kilo), Some(Unit::Gram)) | (Some(Unit::Litre), Some(Unit::Millilitre)) => number.milli / 1000,
-            (Some(Unit::Gram), Some(Unit::Kilo)) | (Some(Unit::Millilitre), Some(Unit::Litre)) => number.milli.saturating_mul(1000),
+            (Some(Unit::Gram), Some(Unit::Kilo)) | (Some(Unit::Millilitre), Some(Unit::Litre)) => {
+                number.milli.saturating_mul(1000)
+            }
             _ => number.milli,
         }
     }

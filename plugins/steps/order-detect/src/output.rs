@@ -61,7 +61,7 @@ struct Piece {
     id: Option<String>,
     name: String,
     said: String,
-    quantity: f64,
+    quantity: Count,
     unit: Option<String>,
     variant: Option<String>,
     options: Vec<String>,
@@ -78,7 +78,7 @@ struct Piece {
 #[serde(default)]
 struct Unknown {
     said: String,
-    quantity: f64,
+    quantity: Count,
     assumed: bool,
 }
 
@@ -104,7 +104,13 @@ struct Sure {
 }
 
 /// The answer after all that was heard.
-pub(crate) fn tell(talk: &Talk, catalog: &Catalog, currency: Option<String>, required: &[Asked], truncated: bool) -> Result<Output, Failure> {
+pub(crate) fn tell(
+    talk: &Talk,
+    catalog: &Catalog,
+    currency: Option<String>,
+    required: &[Asked],
+    truncated: bool,
+) -> Result<Output, Failure> {
     let told = |order: &Order| Told::new(order, catalog, currency.clone(), required);
     let orders: Vec<Told> = talk.orders.iter().map(told).collect::<Result<_, _>>()?;
     let spoken = talk.current.or(talk.orders.len().checked_sub(1)).and_then(|at| orders.get(at).cloned());
@@ -134,7 +140,8 @@ impl Told {
     }
 
     fn new(order: &Order, catalog: &Catalog, currency: Option<String>, required: &[Asked]) -> Result<Self, Failure> {
-        let mut out = Self { currency, status: if order.cancelled { Status::Cancelled } else { Status::Open }, ..Self::default() };
+        let mut out =
+            Self { currency, status: if order.cancelled { Status::Cancelled } else { Status::Open }, ..Self::default() };
         let mut priced = true;
         for line in &order.lines {
             match &line.thing {
@@ -148,7 +155,11 @@ impl Told {
                     out.items.push(Piece::free(said, line));
                 }
                 Thing::Unknown(said) => {
-                    out.unknown_items.push(Unknown { said: said.clone(), quantity: quantity(line), assumed: line.milli.is_none() });
+                    out.unknown_items.push(Unknown {
+                        said: said.clone(),
+                        quantity: quantity(line),
+                        assumed: line.milli.is_none(),
+                    });
                 }
             }
         }
@@ -191,7 +202,7 @@ impl Told {
         let unknown = |unknown: Unknown| Line {
             thing: Thing::Unknown(unknown.said.clone()),
             said: unknown.said,
-            milli: (!unknown.assumed).then(|| thousandths(unknown.quantity)),
+            milli: (!unknown.assumed).then_some(unknown.quantity.0),
             unit: None,
             variant: None,
             options: Vec::new(),
@@ -249,7 +260,7 @@ impl Piece {
         Line {
             thing: index.map_or_else(|| Thing::Unknown(self.name.clone()), Thing::Known),
             said: self.said,
-            milli: (!self.assumed).then(|| thousandths(self.quantity)),
+            milli: (!self.assumed).then_some(self.quantity.0),
             unit: None,
             variant: item.zip(self.variant).and_then(|(item, name)| nth(&item.variants, &name)),
             options: item.map_or_else(Vec::new, |item| self.options.iter().filter_map(|name| nth(&item.options, name)).collect()),
@@ -285,7 +296,8 @@ fn missing(told: &Told, order: &Order, catalog: &Catalog, required: &[Asked]) ->
     };
     for asked in required {
         // Who asks how it goes out needs the place when it is brought.
-        let both = if *asked == Asked::Fulfilment { &[Asked::Fulfilment, Asked::Address][..] } else { std::slice::from_ref(asked) };
+        let both =
+            if *asked == Asked::Fulfilment { &[Asked::Fulfilment, Asked::Address][..] } else { std::slice::from_ref(asked) };
         for asked in both {
             if !has(*asked) && !out.contains(asked) {
                 out.push(*asked);
@@ -296,7 +308,10 @@ fn missing(told: &Told, order: &Order, catalog: &Catalog, required: &[Asked]) ->
 }
 
 fn too_much() -> Failure {
-    Failure::rejected("total-too-large", "the sum does not fit into 64 bits: the prices of the catalogue are in the smallest unit, as 420 for 4.20")
+    Failure::rejected(
+        "total-too-large",
+        "the sum does not fit into 64 bits: the prices of the catalogue are in the smallest unit, as 420 for 4.20",
+    )
 }
 
 /// A price times thousandths, rounded to the nearest, halves up.
@@ -304,15 +319,29 @@ fn times(price: i64, milli: i64) -> Option<i64> {
     i64::try_from((i128::from(price) * i128::from(milli) + 500) / 1000).ok()
 }
 
-/// Quantities are no money: a float shows them as people write them.
-#[expect(clippy::cast_precision_loss, reason = "quantities end at a million")]
-fn quantity(line: &Line) -> f64 {
-    line.milli.unwrap_or(1000) as f64 / 1000.0
+/// How many: thousandths, written as 2 or 1.5. No money, so a float may show it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count(i64);
+
+impl Serialize for Count {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[expect(clippy::cast_precision_loss, reason = "quantities end at a million")]
+        let parts = self.0 as f64 / 1000.0;
+        if self.0 % 1000 == 0 { to.serialize_i64(self.0 / 1000) } else { to.serialize_f64(parts) }
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped before")]
-fn thousandths(quantity: f64) -> i64 {
-    (quantity.clamp(0.0, 1e6) * 1000.0).round() as i64
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(from)?.clamp(0.0, 1e6);
+        #[expect(clippy::cast_possible_truncation, reason = "clamped")]
+        let thousandths = (number * 1000.0).round() as i64;
+        Ok(Self(thousandths))
+    }
+}
+
+fn quantity(line: &Line) -> Count {
+    Count(line.milli.unwrap_or(1000))
 }
 
 #[cfg(test)]

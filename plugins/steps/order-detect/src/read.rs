@@ -67,7 +67,10 @@ impl<'a> Text<'a> {
     /// The longest phrase here whose meaning `wanted` takes, with what it made of it.
     pub(crate) fn find<T>(&self, at: usize, wanted: impl Fn(Tag) -> Option<T>) -> Option<(T, usize)> {
         let fits = self.marks(at).iter().filter_map(|mark| Some((wanted(mark.tag)?, mark.len)));
-        fits.fold(None, |best: Option<(T, usize)>, next| if best.as_ref().is_none_or(|b| next.1 > b.1) { Some(next) } else { best })
+        fits.fold(
+            None,
+            |best: Option<(T, usize)>, next| if best.as_ref().is_none_or(|b| next.1 > b.1) { Some(next) } else { best },
+        )
     }
 
     /// How many tokens the longest phrase of this meaning has here.
@@ -160,7 +163,8 @@ impl<'a> Text<'a> {
         }
         let bare = to - at;
         let of = usize::from(["of", "de"].iter().any(|of| self.is(to, of)));
-        let unit = self.unit(to).map(|(unit, len)| (unit, len, 0)).or_else(|| self.unit(to + of).map(|(unit, len)| (unit, len, of)));
+        let unit =
+            self.unit(to).map(|(unit, len)| (unit, len, 0)).or_else(|| self.unit(to + of).map(|(unit, len)| (unit, len, of)));
         let mut kind = None;
         if let Some((unit, len, skip)) = unit {
             kind = Some(unit);

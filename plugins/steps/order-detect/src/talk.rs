@@ -59,7 +59,16 @@ impl<'c> Talk<'c> {
     pub(crate) fn new(catalog: &'c Catalog, country: &'c str, orders: Vec<Order>) -> Self {
         let current = orders.iter().rposition(|order| !order.cancelled);
         let last = current.and_then(|at| orders.get(at)).and_then(|order| order.lines.len().checked_sub(1));
-        Self { catalog, country, orders, current, last, intent: Intent::None, heard: Fields::default(), weight: Weight::default() }
+        Self {
+            catalog,
+            country,
+            orders,
+            current,
+            last,
+            intent: Intent::None,
+            heard: Fields::default(),
+            weight: Weight::default(),
+        }
     }
 
     /// Hears the contact.
@@ -85,7 +94,8 @@ impl<'c> Talk<'c> {
             let done = Reader::new(&text, self.catalog, &hits).read(from, to);
             for one in done {
                 // Where nothing says that something is ordered, unknown words are only words.
-                let only_words = matches!(&one, Do::Line(How::Add, line) if matches!(line.thing, Thing::Unknown(_))) && weight.sum() < 1;
+                let only_words =
+                    matches!(&one, Do::Line(How::Add, line) if matches!(line.thing, Thing::Unknown(_))) && weight.sum() < 1;
                 if !only_words {
                     intent = intent.max(self.apply(one, &text, stood));
                 }
@@ -133,7 +143,11 @@ impl<'c> Talk<'c> {
         match one {
             Do::Line(how, line) => self.line(how, line, stood),
             Do::Amount(how, milli) => self.amount(how, milli),
-            Do::Variant(at, milli) => self.variant(text, at, milli),
+            Do::Variant(how, at, milli) => {
+                let Some(order) = self.open() else { return Intent::None };
+                let full = order.lines.len() >= LINES;
+                if full { Intent::None } else { self.variant(how, text, at, milli, stood) }
+            }
             Do::Note(said, milli) => self.note(said, milli),
             Do::Replace(from, amount, to) => self.replace(from, amount, to),
             Do::Cancel(nth, all) => self.cancel(nth, all),
@@ -224,24 +238,32 @@ impl<'c> Talk<'c> {
     }
 
     /// "large", "2 chocolate, 1 strawberry": of a thing that was named before.
-    fn variant(&mut self, text: &Text, at: usize, milli: Option<i64>) -> Intent {
+    fn variant(&mut self, how: How, text: &Text, at: usize, milli: Option<i64>, stood: usize) -> Intent {
         let (catalog, last) = (self.catalog, self.last);
         let Some(order) = self.open() else { return Intent::None };
-        let takes = |line: &Line| if let Thing::Known(item) = line.thing { catalog.variant(item, text, at).map(|(nth, _)| nth) } else { None };
+        let takes = |line: &Line| {
+            if let Thing::Known(item) = line.thing { catalog.variant(item, text, at).map(|(nth, _)| nth) } else { None }
+        };
         let without = order.lines.iter().rposition(|line| line.variant.is_none() && takes(line).is_some());
         let place = without.or(last.filter(|last| order.lines.get(*last).is_some_and(|line| takes(line).is_some())));
         let place = place.or_else(|| order.lines.iter().rposition(|line| takes(line).is_some()));
-        let Some((place, line)) = place.and_then(|place| order.lines.get_mut(place).map(|line| (place, line))) else { return Intent::None };
+        let Some((place, line)) = place.and_then(|place| order.lines.get_mut(place).map(|line| (place, line))) else {
+            return Intent::None;
+        };
         let nth = takes(line);
         let (had, asked) = (line.milli.unwrap_or(1000), milli.unwrap_or(1000));
-        if line.variant.is_some() || milli.is_some_and(|milli| milli < had) {
+        // "large" alone, later: another size than was said before, not another thing.
+        let instead = milli.is_none() && (how == How::Set || (how == How::Add && place < stood));
+        if (line.variant.is_some() && !instead) || milli.is_some_and(|milli| milli < had) {
             let of = Line { variant: nth, milli: Some(asked), note: None, options: Vec::new(), ..line.clone() };
             // A number of some that were counted already: "3 shakes: 2 chocolate, 1 strawberry".
-            if line.variant.is_none() {
+            let counted = line.variant.is_none();
+            if counted {
                 line.milli = Some(had - asked);
             }
-            order.lines.push(of);
-            self.last = Some(order.lines.len() - 1);
+            let new = if counted { place } else { order.lines.len() };
+            order.lines.insert(new, of);
+            self.last = Some(new);
             return Intent::Order;
         }
         line.variant = nth;
@@ -274,7 +296,9 @@ impl<'c> Talk<'c> {
             Some(from) => order.lines.iter().rposition(|have| alike(have, from)),
             None => last,
         };
-        let Some((place, have)) = place.and_then(|place| order.lines.get(place).map(|have| (place, have))) else { return Intent::None };
+        let Some((place, have)) = place.and_then(|place| order.lines.get(place).map(|have| (place, have))) else {
+            return Intent::None;
+        };
         let all = have.milli.unwrap_or(1000);
         let goes = amount.unwrap_or(all).min(all);
         to.milli = to.milli.or(Some(goes));

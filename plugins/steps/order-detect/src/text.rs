@@ -53,7 +53,8 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
             let mut number = String::new();
             number.extend(digit(c));
             while let Some(&(at, next)) = chars.peek() {
-                let joins = matches!(next, '.' | ',' | ':' | '٫') && text.get(at + next.len_utf8()..).and_then(|t| t.chars().next()).is_some_and(|n| digit(n).is_some());
+                let joins = matches!(next, '.' | ',' | ':' | '٫')
+                    && text.get(at + next.len_utf8()..).and_then(|t| t.chars().next()).is_some_and(|n| digit(n).is_some());
                 match digit(next) {
                     Some(d) => number.push(d),
                     None if joins => number.push(if next == '٫' { '.' } else { next }),
@@ -65,7 +66,8 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
             out.push(Token { text: number, kind: Kind::Number, start, end, glued, capital: false });
         } else if c.is_alphabetic() || is_combining_mark(c) {
             while let Some(&(at, next)) = chars.peek() {
-                let inner = matches!(next, '\'' | '’') && text.get(at + next.len_utf8()..).and_then(|t| t.chars().next()).is_some_and(char::is_alphabetic);
+                let inner = matches!(next, '\'' | '’')
+                    && text.get(at + next.len_utf8()..).and_then(|t| t.chars().next()).is_some_and(char::is_alphabetic);
                 if !(next.is_alphabetic() || is_combining_mark(next) || next == 'ـ' || inner) {
                     break;
                 }
@@ -175,11 +177,38 @@ pub(crate) fn forms(word: &str) -> Vec<String> {
         }
     };
     for (ending, instead) in [
-        ("oes", "ao"), ("aes", "ao"), ("eis", "el"), ("ais", "al"), ("ies", "y"), ("aezinhos", "ao"), ("oezinhos", "ao"), ("zinhos", ""), ("zinho", ""), ("ves", "f"),
-        ("nya", ""), ("ns", "m"), ("ces", "z"), ("es", ""), ("s", ""), ("en", ""), ("n", ""), ("e", ""), ("er", ""), ("ات", "ه"), ("ات", ""), ("ين", ""), ("تين", "ه"), ("ه", ""), ("s'", ""), ("'s", ""), ("in", ""), ("x", ""),
+        ("oes", "ao"),
+        ("aes", "ao"),
+        ("eis", "el"),
+        ("ais", "al"),
+        ("ies", "y"),
+        ("aezinhos", "ao"),
+        ("oezinhos", "ao"),
+        ("zinhos", ""),
+        ("zinho", ""),
+        ("ves", "f"),
+        ("nya", ""),
+        ("ns", "m"),
+        ("ces", "z"),
+        ("es", ""),
+        ("s", ""),
+        ("en", ""),
+        ("n", ""),
+        ("e", ""),
+        ("er", ""),
+        ("ات", "ه"),
+        ("ات", ""),
+        ("ين", ""),
+        ("تين", "ه"),
+        ("ه", ""),
+        ("s'", ""),
+        ("'s", ""),
+        ("in", ""),
+        ("x", ""),
     ] {
         let enough = match ending {
             "oes" | "aes" | "eis" | "ais" => 1,
+            "s" => 2,
             _ if ending.len() <= 1 => 4,
             _ => 3,
         };

@@ -54,10 +54,14 @@ const TALKS: &[Talk] = &[
     (
         "order-desk",
         &[
+            (Says("I'd like to order"), &["What may it be?"]),
             (Says("order 2 loaves and 1 cake, please"), &["your first order with us: 2 loaves, 1 cake. That is 32.40"]),
-            (Says("order"), &["What may it be?"]),
-            (Says("order a baguette"), &["order number 2 with us: 1 baguette. That is 1.90"]),
-            (Says("2 loaves"), &[]),
+            (Says("make that 3 cakes"), &["your order is now: 2 loaves, 3 cakes. That is 80.40"]),
+            (Says("no wait, only one cake and a pizza"), &["2 loaves, 1 cake. We do not bake pizza. That is 32.40"]),
+            (Says("how much is a baguette?"), &[]),
+            (Says("cancel my order"), &["called off"]),
+            (Says("quiero 2 baguettes"), &["order number 2 with us: 2 baguettes. That is 3.80"]),
+            (Says("thanks!"), &[]),
         ],
         (&["ordered"], None, &["named nothing that we bake"]),
     ),

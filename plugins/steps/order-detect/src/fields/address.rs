@@ -9,15 +9,36 @@ use crate::text::Kind;
 /// Longest address, in tokens.
 const LONGEST: usize = 30;
 /// After these a full stop does not end a sentence.
-const SHORTENED: [&str; 22] =
-    ["jl", "jln", "no", "st", "col", "av", "avda", "c", "r", "str", "apt", "rt", "rw", "kec", "kel", "kab", "gg", "blvd", "rd", "ste", "nr", "kp"];
+const SHORTENED: [&str; 22] = [
+    "jl", "jln", "no", "st", "col", "av", "avda", "c", "r", "str", "apt", "rt", "rw", "kec", "kel", "kab", "gg", "blvd", "rd",
+    "ste", "nr", "kp",
+];
 /// Words that begin a street by themselves; the others need a number or a word of delivery.
-const CLEAR: [&str; 19] =
-    ["jl", "jln", "jalan", "calle", "c", "avenida", "av", "rua", "rue", "شارع", "حي", "طريق", "gang", "perum", "perumahan", "avda", "travessa", "lorong", "alameda"];
+const CLEAR: [&str; 19] = [
+    "jl",
+    "jln",
+    "jalan",
+    "calle",
+    "c",
+    "avenida",
+    "av",
+    "rua",
+    "rue",
+    "شارع",
+    "حي",
+    "طريق",
+    "gang",
+    "perum",
+    "perumahan",
+    "avda",
+    "travessa",
+    "lorong",
+    "alameda",
+];
 /// What ends an address and is no other field.
 const THANKS: [&str; 22] = [
-    "thanks", "thank", "please", "pls", "thx", "makasih", "tolong", "ya", "gracias", "porfa", "favor", "obrigado", "obrigada", "pf", "pfv", "danke", "bitte",
-    "merci", "svp", "شكرا", "لو", "kak",
+    "thanks", "thank", "please", "pls", "thx", "makasih", "tolong", "ya", "gracias", "porfa", "favor", "obrigado", "obrigada",
+    "pf", "pfv", "danke", "bitte", "merci", "svp", "شكرا", "لو", "kak",
 ];
 
 /// The address, and takes it.
@@ -42,7 +63,9 @@ fn start(text: &Text, asked: bool) -> Option<(usize, f32)> {
             let word = text.token(at).map_or("", |t| t.text.as_str());
             let next = at + len + usize::from(text.is(at + len, "."));
             let named = text.token(next).is_some_and(|t| t.kind != Kind::Mark);
-            let numbered = (next..next + 6).take_while(|at| !text.is_end(*at)).any(|at| text.token(at).is_some_and(|t| t.kind == Kind::Number));
+            let numbered = (next..next + 6)
+                .take_while(|at| !text.is_end(*at))
+                .any(|at| text.token(at).is_some_and(|t| t.kind == Kind::Number));
             if named && (CLEAR.contains(&word) || (numbered && sent(at))) {
                 let house = at > 0 && text.token(at - 1).is_some_and(|t| t.kind == Kind::Number) && (at < 2 || sent(at));
                 return Some((at - usize::from(house), if numbered { 0.9 } else { 0.75 }));
@@ -67,8 +90,11 @@ fn start(text: &Text, asked: bool) -> Option<(usize, f32)> {
         let Some(len) = text.has(at, Tag::Delivery) else { continue };
         let direct = text.token(at + len - 1).is_some_and(|t| t.is("to") || t.is("ke"));
         let next = at + len + usize::from(!direct && to(at + len));
-        let place = text.token(next).is_some_and(|t| t.kind == Kind::Number || t.capital) && (direct || next > at + len) && !text.is_known(next);
-        let numbered = (next..next + 8).take_while(|at| !text.is_end(*at)).any(|at| text.token(at).is_some_and(|t| t.kind == Kind::Number));
+        let place = text.token(next).is_some_and(|t| t.kind == Kind::Number || t.capital)
+            && (direct || next > at + len)
+            && !text.is_known(next);
+        let numbered =
+            (next..next + 8).take_while(|at| !text.is_end(*at)).any(|at| text.token(at).is_some_and(|t| t.kind == Kind::Number));
         if place && numbered && !text.is_taken(next) {
             return Some((next, 0.7));
         }
@@ -88,13 +114,18 @@ fn by_last_word(text: &Text, at: usize) -> Option<usize> {
                 break;
             }
             let capital = text.token(last).is_some_and(|t| t.capital);
-            if words > 1 && text.has(last, Tag::StreetLast).is_some() && (capital || text.token(last).is_some_and(|t| t.text.len() > 2)) {
+            if words > 1
+                && text.has(last, Tag::StreetLast).is_some()
+                && (capital || text.token(last).is_some_and(|t| t.text.len() > 2))
+            {
                 let flat = at >= 3 && text.is(at - 1, ",") && text.has(at - 3, Tag::StreetFirst).is_some();
                 return Some(if flat { at - 3 } else { at });
             }
         }
     }
-    let compound = ["strasse", "gasse", "platz", "allee", "str", "weg"].iter().any(|end| token.text.len() > end.len() + 2 && token.text.ends_with(end));
+    let compound = ["strasse", "gasse", "platz", "allee", "str", "weg"]
+        .iter()
+        .any(|end| token.text.len() > end.len() + 2 && token.text.ends_with(end));
     let numbered = text.token(at + 1 + usize::from(text.is(at + 1, "."))).is_some_and(|t| t.kind == Kind::Number);
     (token.kind == Kind::Word && compound && numbered).then_some(at)
 }
@@ -126,7 +157,10 @@ fn end(text: &Text, from: usize, is_thing: &[bool]) -> usize {
 
 /// Without marks and small words at the end.
 fn trimmed(text: &Text, from: usize, mut to: usize) -> usize {
-    let small = ["on", "at", "and", "y", "e", "و", "by", "in", "my", "for", "the", "a", "di", "um", "dan", "el", "para", "no", "na", "am", "et", "und", "is", "your"];
+    let small = [
+        "on", "at", "and", "y", "e", "و", "by", "in", "my", "for", "the", "a", "di", "um", "dan", "el", "para", "no", "na", "am",
+        "et", "und", "is", "your",
+    ];
     while to > from && text.token(to - 1).is_some_and(|t| t.kind == Kind::Mark || small.contains(&t.text.as_str())) {
         to -= 1;
     }

@@ -128,10 +128,42 @@ pub(crate) fn e164(digits: &str, country: &str) -> Option<String> {
     let home = match *trunk {
         "" => Some(digits).filter(|rest| fits(rest)),
         // In North America and Brazil people leave the prefix out.
-        _ if matches!(*code, "1" | "55") => [digits.strip_prefix(trunk).unwrap_or(digits), digits].into_iter().find(|rest| fits(rest)),
+        _ if matches!(*code, "1" | "55") => {
+            [digits.strip_prefix(trunk).unwrap_or(digits), digits].into_iter().find(|rest| fits(rest))
+        }
         trunk => digits.strip_prefix(trunk).filter(|rest| fits(rest)),
     };
     // "62812...": with the code, without the plus.
     let bare = || digits.strip_prefix(code).filter(|rest| fits(rest));
     home.or_else(bare).map(|rest| format!("+{code}{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::e164;
+
+    #[test]
+    fn a_number_is_written_as_e164_or_not_at_all() {
+        for (digits, country, expected) in [
+            ("081234567890", "ID", Some("+6281234567890")),
+            ("6281234567890", "ID", Some("+6281234567890")),
+            ("+6281234567890", "BR", Some("+6281234567890")),
+            ("004915123456789", "DE", Some("+4915123456789")),
+            ("+4402079460000", "GB", Some("+442079460000")),
+            ("4155550132", "US", Some("+14155550132")),
+            ("14155550132", "US", Some("+14155550132")),
+            ("11987654321", "BR", Some("+5511987654321")),
+            ("612345678", "ES", Some("+34612345678")),
+            ("01012345678", "EG", Some("+201012345678")),
+            // Too short, too long, no country, a country that nobody knows.
+            ("12345", "ID", None),
+            ("0812345", "ID", None),
+            ("0123456789012345", "ID", None),
+            ("61234567", "ES", None),
+            ("081234567890", "", None),
+            ("+99912345678", "ID", None),
+        ] {
+            assert_eq!(e164(digits, country).as_deref(), expected, "{digits} {country}");
+        }
+    }
 }

@@ -16,10 +16,31 @@ pub(crate) struct Span {
 /// Words that say themselves that a clock is meant.
 const CLOCK: [&str; 11] = ["jam", "pukul", "pkl", "jm", "الساعه", "ساعه", "a las", "a la", "sobre las", "la pelas", "umas"];
 /// Parts of a day that need no such word before the number.
-const PLAIN: [&str; 20] =
-    ["am", "pm", "a", "p", "o'clock", "oclock", "o", "uhr", "h", "hs", "hrs", "horas", "heures", "heure", "de", "da", "du", "ish", "صباحا", "مساء"];
+const PLAIN: [&str; 20] = [
+    "am",
+    "pm",
+    "a",
+    "p",
+    "o'clock",
+    "oclock",
+    "o",
+    "uhr",
+    "h",
+    "hs",
+    "hrs",
+    "horas",
+    "heures",
+    "heure",
+    "de",
+    "da",
+    "du",
+    "ish",
+    "صباحا",
+    "مساء",
+];
 /// Leads that are part of the day.
-const LEADS: [&str; 10] = ["next", "this", "coming", "proximo", "proxima", "nachsten", "kommenden", "prochain", "diesen", "early"];
+const LEADS: [&str; 10] =
+    ["next", "this", "coming", "proximo", "proxima", "nachsten", "kommenden", "prochain", "diesen", "early"];
 /// Short names of days that also are other words.
 const SHORT: [&str; 6] = ["mon", "sun", "sat", "wed", "mar", "dom"];
 
@@ -100,10 +121,16 @@ fn day(text: &Text, at: usize) -> Option<Span> {
     // "in 15 days", "in two weeks".
     if text.is(at, "in") {
         let to = small(text, at + 1, 400)?;
-        return ["days", "day", "weeks", "week", "months", "month"].iter().any(|w| text.is(to, w)).then_some(Span { from: at, to: to + 1, sure: 0.9 });
+        return ["days", "day", "weeks", "week", "months", "month"].iter().any(|w| text.is(to, w)).then_some(Span {
+            from: at,
+            to: to + 1,
+            sure: 0.9,
+        });
     }
     // "9 days from now".
-    if let Some(to) = small(text, at, 400).filter(|to| ["days", "day", "weeks", "week"].iter().any(|w| text.is(*to, w)) && text.is(to + 1, "from")) {
+    if let Some(to) = small(text, at, 400)
+        .filter(|to| ["days", "day", "weeks", "week"].iter().any(|w| text.is(*to, w)) && text.is(to + 1, "from"))
+    {
         return span(at, to + 3, 0.9).filter(|_| ["now", "today"].iter().any(|w| text.is(to + 2, w)));
     }
     // "23rd of July", "August 23rd", "4 aug 2018", "24/12", "2018/04/24".
@@ -119,7 +146,8 @@ fn day(text: &Text, at: usize) -> Option<Span> {
         let to = nth(text, at + 1)?;
         return span(at, year(text, to).unwrap_or(to), 0.95);
     }
-    let number = |at: usize| text.token(at).filter(|t| t.kind == Kind::Number && t.text.len() <= 4 && t.text.parse::<u32>().is_ok());
+    let number =
+        |at: usize| text.token(at).filter(|t| t.kind == Kind::Number && t.text.len() <= 4 && t.text.parse::<u32>().is_ok());
     if number(at).is_some() && text.is(at + 1, "/") && number(at + 2).is_some() && text.token(at + 1).is_some_and(|t| t.glued) {
         let long = text.is(at + 3, "/") && number(at + 4).is_some();
         let first = number(at).is_some_and(|t| t.text.len() == 4);
@@ -136,10 +164,10 @@ fn calendar(text: &Text, to: usize) -> usize {
     let comma = usize::from(text.is(to, ","));
     let the = comma + usize::from(text.is(to + comma, "the"));
     let next = to + the;
-    if text.has(next, Tag::Month).is_some() {
-        if let Some(end) = nth(text, next + 1) {
-            return year(text, end).unwrap_or(end);
-        }
+    if text.has(next, Tag::Month).is_some()
+        && let Some(end) = nth(text, next + 1)
+    {
+        return year(text, end).unwrap_or(end);
     }
     if let Some(end) = nth(text, next) {
         let of = usize::from(["of", "de"].iter().any(|of| text.is(end, of)));
@@ -182,7 +210,11 @@ fn clock(text: &Text, at: usize, asked: Option<Asked>) -> Option<Span> {
     if point && cued != Cue::None {
         return span(at, part(text, to, true), 0.9);
     }
-    let alone = text.is_end(to) || text.is(to, ",") || text.is_taken(to) || day(text, to).is_some() || ["on", "this", "for", "please"].iter().any(|w| text.is(to, w));
+    let alone = text.is_end(to)
+        || text.is(to, ",")
+        || text.is_taken(to)
+        || day(text, to).is_some()
+        || ["on", "this", "for", "please"].iter().any(|w| text.is(to, w));
     let at_the_clock = at > 0 && ["at", "by", "around", "about", "until"].iter().any(|w| text.is(at - 1, w));
     if at_the_clock && alone {
         return span(at, to, 0.8);
@@ -240,8 +272,21 @@ fn party(text: &Text, at: usize, asked: Option<Asked>) -> Option<Span> {
     if text.has(to, Tag::People).is_some() {
         return span(at, to + text.has(to, Tag::People).unwrap_or(0), 0.9);
     }
-    let before = |words: &[&str]| words.iter().rev().enumerate().all(|(back, word)| at.checked_sub(back + 1).is_some_and(|place| text.is(place, word)));
-    let table = [&["table", "for"][..], &["party", "of"], &["group", "of"], &["table", "of"], &["family", "of"], &["seating", "for"], &["mesa", "para"], &["meja", "untuk"], &["booking", "for"], &["reservation", "for"]];
+    let before = |words: &[&str]| {
+        words.iter().rev().enumerate().all(|(back, word)| at.checked_sub(back + 1).is_some_and(|place| text.is(place, word)))
+    };
+    let table = [
+        &["table", "for"][..],
+        &["party", "of"],
+        &["group", "of"],
+        &["table", "of"],
+        &["family", "of"],
+        &["seating", "for"],
+        &["mesa", "para"],
+        &["meja", "untuk"],
+        &["booking", "for"],
+        &["reservation", "for"],
+    ];
     let alone = text.is_end(to) || ["at", "on", "please", ","].iter().any(|w| text.is(to, w));
     if table.iter().any(|words| before(words)) && alone {
         return span(at, to, 0.85);

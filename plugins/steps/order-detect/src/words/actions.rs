@@ -1,6 +1,8 @@
 //! Ordering, and changing what was ordered.
 
-use crate::lexicon::Tag::{self, All, And, Another, Cancel, Into, More, Order, OrderNoun, Ordinal, Remove, Replace, Set, Want, With, Without};
+use crate::lexicon::Tag::{
+    self, All, And, Another, Cancel, Into, More, Order, OrderNoun, Ordinal, Remove, Replace, Set, Want, With, Without,
+};
 
 pub(super) const TABLE: &[(Tag, &str)] = &[
     (
@@ -92,5 +94,8 @@ pub(super) const TABLE: &[(Tag, &str)] = &[
          |sin|sem|não põe|nao poe|sans|pas de|ohne|kein|keine|keinen|بدون|من غير|بلا|مافي|من دون",
     ),
     (With, "with|w|pake|pakai|dengan|con|com|avec|mit|مع|tambah|plus|extra|dgn"),
-    (And, "and|n|&|+|plus|dan|sama|ama|dgn|dengan|serta|terus|trus|y|e|et|und|sowie|و|مع|with|con|com|avec|mit|as well as|juga|then|beserta|lalu|campur|along with|puis"),
+    (
+        And,
+        "and|n|&|+|plus|dan|sama|ama|dgn|dengan|serta|terus|trus|y|e|et|und|sowie|و|مع|with|con|com|avec|mit|as well as|juga|then|beserta|lalu|campur|along with|puis",
+    ),
 ];

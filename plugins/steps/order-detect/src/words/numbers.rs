@@ -5,8 +5,14 @@ use crate::lexicon::Unit::{Gram, Kilo, Litre, Millilitre, Piece};
 
 pub(super) const TABLE: &[(Tag, &str)] = &[
     (Article, "a|an|un|una|uma|um|une|ein|eine|einen|einem|einer|seorang"),
-    (Num(1000), "one|satu|1x|seporsi|sebungkus|sebuah|sepotong|sebotol|sekotak|segelas|semangkok|sepiring|sebiji|uno|hum|eins|واحد|واحدة|وحدة|وحده|حبة|une seule|só um|satu porsi"),
-    (Num(2000), "two|dua|dos|dois|duas|deux|zwei|zwo|اثنين|اتنين|اثنان|تنين|ثنين|اثنتين|couple|a couple of|couple of|a pair of|sepasang|un par de|par de|um par de|tweed|duo|2x|حبتين|both"),
+    (
+        Num(1000),
+        "one|satu|1x|seporsi|sebungkus|sebuah|sepotong|sebotol|sekotak|segelas|semangkok|sepiring|sebiji|uno|hum|eins|واحد|واحدة|وحدة|وحده|حبة|une seule|só um|satu porsi",
+    ),
+    (
+        Num(2000),
+        "two|dua|dos|dois|duas|deux|zwei|zwo|اثنين|اتنين|اثنان|تنين|ثنين|اثنتين|couple|a couple of|couple of|a pair of|sepasang|un par de|par de|um par de|tweed|duo|2x|حبتين|both",
+    ),
     (Num(3000), "three|tiga|tres|três|trois|drei|ثلاثة|ثلاث|تلاتة|تلات|ثلاثه"),
     (Num(4000), "four|empat|cuatro|quatro|quatre|vier|اربعة|اربع|أربعة|أربع"),
     (Num(5000), "five|lima|cinco|cinq|fünf|fuenf|خمسة|خمس"),
@@ -34,8 +40,14 @@ pub(super) const TABLE: &[(Tag, &str)] = &[
     (Teen, "belas"),
     (Times(12_000), "dozen|dozens|dz|doz|lusin|dúzia|duzia|dúzias|docena|docenas|douzaine|douzaines|dutzend|درزن|دزينة|دستة"),
     (Num(12_000), "selusin"),
-    (Half, "half|half a|half an|setengah|stengah|1/2|½|meia|meio|media|medio|demi|demie|une demi|halbe|halbes|halber|ein halbes|eine halbe|ein halber|نص|نصف|separuh|separo"),
-    (Quarter, "quarter|a quarter|quarter of a|seperempat|un cuarto|un cuarto de|cuarto de|um quarto de|un quart de|viertel|ein viertel|ربع|suku"),
+    (
+        Half,
+        "half|half a|half an|setengah|stengah|1/2|½|meia|meio|media|medio|demi|demie|une demi|halbe|halbes|halber|ein halbes|eine halbe|ein halber|نص|نصف|separuh|separo",
+    ),
+    (
+        Quarter,
+        "quarter|a quarter|quarter of a|seperempat|un cuarto|un cuarto de|cuarto de|um quarto de|un quart de|viertel|ein viertel|ربع|suku",
+    ),
     (Num(1500), "anderthalb|eineinhalb|satu setengah"),
     (AndHalf, "and a half|y media|y medio|e meia|e meio|et demi|et demie|ونص|و نص|ونصف|einhalb"),
     (Tag::Unit(Kilo), "kg|kgs|kilo|kilos|kilogram|kilograms|quilo|quilos|kilogramo|kilogramos|كيلو|كجم|كغ|كيلوغرام"),

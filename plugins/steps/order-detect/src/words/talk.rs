@@ -27,9 +27,15 @@ pub(super) const TABLE: &[(Tag, &str)] = &[
         Elsewhere,
         "how to|to make|help making|need to make|where to|shops|shop names|place that|places|playlist|remind me|car|radius|local restaurant|stores|taxi|cab|uber|ride|lyft|train|list|to do list|todo list|grocery list|shopping list|recipe|recipes|cook|cooking|ingredients|ingredient|boil|bake a|restaurants near|shops near|book a table|table for|a table|reservation|reservations|appointment|job|salon|hotel|mesa para|tisch für|une table pour|lowongan|ojek|status of|bill",
     ),
-    (Size(0), "small|sm|kecil|chica|chico|pequeña|pequeño|pequeno|pequena|petit|petite|klein|kleine|kleines|kleinen|صغير|صغيرة|s"),
-    (Size(1), "medium|med|regular|sedang|mediana|mediano|médio|média|media|moyen|moyenne|mittel|mittlere|وسط|متوسط|متوسطة|m"),
-    (Size(2), "large|lg|big|besar|grande|grandes|grand|gross|große|großes|großen|كبير|كبيرة|l|g"),
+    (
+        Size(0),
+        "small|sm|kecil|pequenas|pequenos|pequeñas|pequeños|chicas|chicos|petits|petites|chica|chico|pequeña|pequeño|pequeno|pequena|petit|petite|klein|kleine|kleines|kleinen|صغير|صغيرة|s",
+    ),
+    (
+        Size(1),
+        "medium|mediums|medianas|medianos|médias|médios|moyennes|med|regular|sedang|mediana|mediano|médio|média|media|moyen|moyenne|mittel|mittlere|وسط|متوسط|متوسطة|m",
+    ),
+    (Size(2), "large|larges|lg|big|besar|grande|grandes|grand|gross|große|großes|großen|كبير|كبيرة|l|g"),
     (
         Stop,
         "food|something|anything|eat|thing|things|meal|dinner|lunch|breakfast|usual|near|near me|nearby|confirmation|confirm|makan|makanan|comida|essen|اكل|الاكل|the|of|de|do|da|dos|das|del|la|el|los|las|o|os|le|les|des|du|der|die|das|den|dem|des|al|i|me|my|we|us|you|your|it|its|that|this|these|those|is|be|am|in|on|at|to|for|from|by|as|so|or|but|if|then|now|just|please|pls|plz|plss|pliss|thanks|thank|thx|ty|tks|hi|hello|hey|yo|good|morning|evening|afternoon|night|dear|sir|madam|guys|team|ok|okay|okey|k|yes|yeah|yep|yup|sure|fine|great|perfect|cool|nice|hmm|uh|uhh|um|umm|er|well|will|would|could|can|do|have|get|got|like|some|any|one|ones|each|total|altogether|today's|special|number|no.|size|sizes|colour|color|flavour|flavor|that's|thats|that's all|thats all|that is all|nothing else|also|too|there|here|out|off|up|let|let's|put|pay|paying|paid|i'll|ill|i'm|i'd|we'll|we're|pay by|pay with|with|and|my brother|my sister|my friend|my mum|my mom|my dad|brother|sister|friend|wife|husband|home|office|work|house|company|asap|hope|so much|very|much|extra|lol|haha|btw|anyway|possible|help|customer|shop|app\
