@@ -1,6 +1,6 @@
 //! The catalogue, and which of its things a text names: exactly, in another form, mistyped, or by a word that only one has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -36,7 +36,11 @@ pub struct Choice {
 
 /// Words of a name, with their other forms.
 #[derive(Debug, Clone)]
-struct Name(Vec<Word>);
+struct Name {
+    words: Vec<Word>,
+    /// All of it in one word.
+    whole: String,
+}
 
 #[derive(Debug, Clone)]
 struct Word {
@@ -46,6 +50,8 @@ struct Word {
     common: bool,
     /// As it is written, where its accents alone tell it from a small word: "thé" and "the".
     accents: Option<String>,
+    /// Its letters and how many, to see at once that another word is too far from it.
+    letters: (u64, usize),
 }
 
 #[derive(Debug)]
@@ -53,6 +59,8 @@ struct Ready {
     names: Vec<Name>,
     variants: Vec<Vec<Name>>,
     options: Vec<Vec<Name>>,
+    /// The size that each variant means.
+    sizes: Vec<Option<u8>>,
 }
 
 /// The catalogue made ready.
@@ -60,8 +68,13 @@ struct Ready {
 pub(crate) struct Catalog {
     pub(crate) items: Vec<Item>,
     ready: Vec<Ready>,
+    /// Things and their names by how the first word sounds first: a large catalogue is not gone through for every word.
+    index: HashMap<char, Vec<(usize, usize)>>,
+    /// All names of variants, each once, and which sizes are among them.
+    variants: Vec<Name>,
+    sizes: BTreeSet<u8>,
     /// Words that occur in the names of exactly one thing, and that thing.
-    only: Vec<(Word, usize, bool)>,
+    only: HashMap<char, Vec<(Word, usize, bool)>>,
 }
 
 /// A thing of the catalogue, named at a place.
@@ -74,6 +87,9 @@ pub(crate) struct Hit {
     pub(crate) part: bool,
 }
 
+/// How alike a variant or an option must be; it stands in no list of its own where a slip would show.
+const ALIKE: f32 = 0.85;
+
 /// Words that may be missing in a name, or stand in it.
 const SMALL: [&str; 15] = ["de", "do", "da", "of", "al", "la", "le", "du", "des", "the", "with", "a", "mit", "con", "com"];
 
@@ -83,43 +99,51 @@ impl Name {
             let said = text.get(token.start..token.end).unwrap_or_default().to_lowercase();
             let small = SMALL.contains(&token.text.as_str());
             let accents = (small && said != token.text).then_some(said);
-            let word = Word { forms: forms(&token.text), common: knows(&token.text), text: token.text, accents };
+            let (forms, common, letters) = (forms(&token.text), knows(&token.text), letters(&token.text));
+            let word = Word { forms, common, letters, text: token.text, accents };
             (!small || word.accents.is_some()).then_some(word)
         });
-        Self(words.collect())
+        let words: Vec<Word> = words.collect();
+        let whole = words.iter().map(|word| word.text.as_str()).collect();
+        Self { words, whole }
     }
 
     /// How far the text at `at` is this name: tokens, likeness.
     fn at(&self, text: &Text, at: usize) -> Option<(usize, f32)> {
         let mut to = at;
         let mut sum = 0.0;
-        for (nth, word) in self.0.iter().enumerate() {
+        for (nth, word) in self.words.iter().enumerate() {
             if nth > 0 && !word.fits(text, to) && text.token(to).is_some_and(|token| SMALL.contains(&token.text.as_str())) {
                 to += 1;
             }
             sum += word.likeness(text, to)?;
             to += 1;
         }
-        let count = self.0.len();
+        let count = self.words.len();
         #[expect(clippy::cast_precision_loss, reason = "a name has few words")]
         let whole = (count > 0).then(|| (to - at, sum / count as f32));
         whole
     }
 
     /// The name written in one word where it has two, or the other way round: "nasigoreng", "cheese burger".
-    fn joined(&self, text: &Text, at: usize) -> Option<(usize, f32)> {
-        let whole: String = self.0.iter().map(|word| word.text.as_str()).collect();
-        if whole.chars().count() < 5 {
+    fn joined(&self, said: &[(usize, Vec<String>)]) -> Option<(usize, f32)> {
+        if self.whole.len() < 5 {
             return None;
         }
-        (1..=3).filter(|count| *count != self.0.len()).find_map(|count| {
-            let said = text.tokens.get(at..at + count)?;
-            let words = said.iter().all(|token| token.kind == Kind::Word && !text.is_taken(at));
-            let said: String = said.iter().map(|token| token.text.as_str()).collect();
-            let same = said == whole || (said.len() > whole.len() && forms(&said).contains(&whole));
-            (words && same).then_some((count, 0.95))
-        })
+        let fits = |(count, said): &&(usize, Vec<String>)| *count != self.words.len() && said.contains(&self.whole);
+        said.iter().find(fits).map(|(count, _)| (*count, 0.95))
     }
+}
+
+/// One, two and three words from here as one, with its other forms.
+fn joins(text: &Text, at: usize) -> Vec<(usize, Vec<String>)> {
+    let words = (1..=3).map_while(|count| {
+        let said = text.tokens.get(at..at + count)?;
+        let words = said.iter().all(|token| token.kind == Kind::Word);
+        let said: String = said.iter().map(|token| token.text.as_str()).collect();
+        words.then(|| (count, forms(&said).into_iter().chain([said]).collect()))
+    });
+    words.collect()
 }
 
 impl Word {
@@ -147,23 +171,33 @@ impl Word {
         if self.common || text.is_known(at) {
             return None;
         }
-        let (long, other) = (self.text.chars().count(), said.chars().count());
+        let (mask, long) = self.letters;
         let slips = match long {
             0..=3 => return None,
             4..=6 => 1,
             _ => 2,
         };
-        if long.abs_diff(other) > slips || sound(&self.text) != sound(said) {
+        if sound(&self.text) != sound(said) {
             return None;
         }
-        let distance =
-            text.forms(at).iter().map(String::as_str).chain([said]).map(|said| strsim::osa_distance(said, &self.text)).min()?;
+        let near = |said: &&str| {
+            let (other, count) = letters(said);
+            count.abs_diff(long) <= slips && (mask ^ other).count_ones() as usize <= 2 * slips
+        };
+        let said_or_form = text.forms(at).iter().map(String::as_str).chain([said]).filter(near);
+        let distance = said_or_form.map(|said| strsim::osa_distance(said, &self.text)).min()?;
+        let other = said.chars().count();
         // In four letters a letter in the place of another makes another word: "sate" and "satu", "cake" and "came".
         let another = long == 4 && long == other && distance == 1 && !swapped(&self.text, said) && !sounds(&self.text, said);
         #[expect(clippy::cast_precision_loss, reason = "words are short")]
         let likeness = 1.0 - 0.5 * distance as f32 / long as f32 * 2.0;
         (distance <= slips && !another).then_some(likeness)
     }
+}
+
+/// The letters of a word as a set, and how many there are.
+fn letters(word: &str) -> (u64, usize) {
+    word.chars().fold((0, 0), |(mask, count), c| (mask | 1 << (u32::from(c) % 64), count + 1))
 }
 
 /// What a word begins with, to the ear.
@@ -216,14 +250,31 @@ impl Catalog {
                 names: std::iter::once(&item.name)
                     .chain(&item.aliases)
                     .map(|name| Name::new(name))
-                    .filter(|name| !name.0.is_empty())
+                    .filter(|name| !name.words.is_empty())
                     .collect(),
                 variants: item.variants.iter().map(choice_names).collect(),
                 options: item.options.iter().map(choice_names).collect(),
+                sizes: item.variants.iter().map(|variant| size_of(&variant.name)).collect(),
             })
             .collect();
-        let only = only(&items, &ready);
-        Self { items, ready, only }
+        let mut only: HashMap<char, Vec<(Word, usize, bool)>> = HashMap::new();
+        for part in parts(&ready) {
+            if let Some(first) = sound(&part.0.text) {
+                only.entry(first).or_default().push(part);
+            }
+        }
+        let mut index: HashMap<char, Vec<(usize, usize)>> = HashMap::new();
+        let mut variants: BTreeMap<String, Name> = BTreeMap::new();
+        for (item, ready) in ready.iter().enumerate() {
+            for (nth, name) in ready.names.iter().enumerate() {
+                if let Some(first) = name.words.first().and_then(|word| sound(&word.text)) {
+                    index.entry(first).or_default().push((item, nth));
+                }
+            }
+            variants.extend(ready.variants.iter().flatten().map(|name| (name.whole.clone(), name.clone())));
+        }
+        let sizes = ready.iter().flat_map(|ready| &ready.sizes).copied().flatten().collect();
+        Self { items, ready, index, variants: variants.into_values().collect(), sizes, only }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -244,23 +295,26 @@ impl Catalog {
             return None;
         }
         let mut best: Option<Hit> = None;
-        for (item, ready) in self.ready.iter().enumerate() {
-            for name in &ready.names {
-                if let Some((len, score)) = name.at(text, at).or_else(|| name.joined(text, at)) {
-                    let hit = Hit { item, len, score, part: false };
-                    if score >= 0.6 && best.is_none_or(|b| (hit.len, hit.score) > (b.len, b.score)) {
-                        best = Some(hit);
-                    }
+        let said = text.token(at).map(|token| token.text.as_str());
+        let sounds: BTreeSet<char> =
+            said.into_iter().chain(text.forms(at).iter().map(String::as_str)).filter_map(sound).collect();
+        let joined = joins(text, at);
+        for (item, nth) in sounds.iter().filter_map(|sound| self.index.get(sound)).flatten().copied() {
+            let Some(name) = self.ready.get(item).and_then(|ready| ready.names.get(nth)) else { continue };
+            if let Some((len, score)) = name.at(text, at).or_else(|| name.joined(&joined)) {
+                let hit = Hit { item, len, score, part: false };
+                if score >= 0.6 && best.is_none_or(|b| (hit.len, hit.score) > (b.len, b.score)) {
+                    best = Some(hit);
                 }
             }
         }
-        best.or_else(|| self.part(text, at))
+        best.or_else(|| self.part(text, at, &sounds))
     }
 
     /// A word that only one thing has in its name.
-    fn part(&self, text: &Text, at: usize) -> Option<Hit> {
-        let (_, item, head) =
-            self.only.iter().find(|(word, ..)| !word.common && word.likeness(text, at).is_some_and(|l| l > 0.9))?;
+    fn part(&self, text: &Text, at: usize, sounds: &BTreeSet<char>) -> Option<Hit> {
+        let mut near = sounds.iter().filter_map(|sound| self.only.get(sound)).flatten();
+        let (_, item, head) = near.find(|(word, ..)| word.likeness(text, at).is_some_and(|l| l > 0.9))?;
         // The rest of its name may follow.
         Some(Hit { item: *item, len: 1, score: if *head { 0.8 } else { 0.7 }, part: true })
     }
@@ -271,15 +325,17 @@ impl Catalog {
         let exact = choice(&ready.variants, text, at);
         exact.or_else(|| {
             let (size, len) = text.find(at, |t| if let Tag::Size(size) = t { Some(size) } else { None })?;
-            let variants = &self.items.get(item)?.variants;
-            let nth = variants.iter().position(|variant| size_of(&variant.name) == Some(size))?;
+            let nth = ready.sizes.iter().position(|have| *have == Some(size))?;
             Some((nth, len))
         })
     }
 
     /// Whether any thing has a variant that is named here, and how many tokens name it.
     pub(crate) fn any_variant(&self, text: &Text, at: usize) -> Option<usize> {
-        (0..self.items.len()).filter_map(|item| self.variant(item, text, at)).map(|(_, len)| len).max()
+        let named =
+            self.variants.iter().filter_map(|name| name.at(text, at)).filter(|(_, score)| *score > ALIKE).map(|(len, _)| len);
+        let size = text.find(at, |t| if let Tag::Size(size) = t { self.sizes.contains(&size).then_some(()) } else { None });
+        named.chain(size.map(|(_, len)| len)).max()
     }
 
     /// The option of the thing that is named here.
@@ -290,35 +346,30 @@ impl Catalog {
 
 fn choice(names: &[Vec<Name>], text: &Text, at: usize) -> Option<(usize, usize)> {
     let all = names.iter().enumerate().flat_map(|(nth, names)| names.iter().map(move |name| (nth, name)));
-    let fits = all.filter_map(|(nth, name)| name.at(text, at).filter(|(_, score)| *score > 0.85).map(|(len, _)| (nth, len)));
+    let fits = all.filter_map(|(nth, name)| name.at(text, at).filter(|(_, score)| *score > ALIKE).map(|(len, _)| (nth, len)));
     fits.max_by_key(|(_, len)| *len)
 }
 
-fn only(items: &[Item], ready: &[Ready]) -> Vec<(Word, usize, bool)> {
-    let mut out: Vec<(Word, usize, bool)> = Vec::new();
-    let mut choices = BTreeSet::new();
-    for ready in ready {
-        choices
-            .extend(ready.variants.iter().chain(&ready.options).flatten().flat_map(|name| &name.0).map(|word| word.text.clone()));
+/// Words that only one thing has in its name, and whether its name begins with it.
+fn parts(ready: &[Ready]) -> Vec<(Word, usize, bool)> {
+    let names = || ready.iter().enumerate().flat_map(|(item, ready)| ready.names.iter().map(move |name| (item, name)));
+    let choices =
+        ready.iter().flat_map(|ready| ready.variants.iter().chain(&ready.options)).flatten().flat_map(|name| &name.words);
+    // Which thing has a word; none where several have it, or where it names a variant.
+    let mut owners: HashMap<&str, Option<usize>> = choices.map(|word| (word.text.as_str(), None)).collect();
+    for (item, name) in names() {
+        for said in name.words.iter().flat_map(|word| word.forms.iter().chain([&word.text])) {
+            owners.entry(said).and_modify(|owner| *owner = owner.filter(|owner| *owner == item)).or_insert(Some(item));
+        }
     }
-    for (index, _) in items.iter().enumerate() {
-        let Some(names) = ready.get(index).map(|ready| &ready.names) else { continue };
-        for name in names.iter().filter(|name| name.0.len() > 1) {
-            for (nth, word) in name.0.iter().enumerate() {
-                let elsewhere = |(other, ready): (usize, &Ready)| {
-                    other != index
-                        && ready
-                            .names
-                            .iter()
-                            .flat_map(|name| &name.0)
-                            .any(|w| w.text == word.text || w.forms.contains(&word.text))
-                };
-                let alone = !ready.iter().enumerate().any(elsewhere) && !choices.contains(&word.text);
-                if alone && word.text.chars().count() >= 3 && !out.iter().any(|(w, ..)| w.text == word.text) {
-                    out.push((word.clone(), index, nth == 0));
-                }
+    let mut out: BTreeMap<&str, (Word, usize, bool)> = BTreeMap::new();
+    for (item, name) in names().filter(|(_, name)| name.words.len() > 1) {
+        for (nth, word) in name.words.iter().enumerate() {
+            let alone = owners.get(word.text.as_str()).is_some_and(|owner| *owner == Some(item));
+            if alone && word.letters.1 >= 3 && !word.common {
+                out.entry(&word.text).or_insert_with(|| (word.clone(), item, nth == 0));
             }
         }
     }
-    out
+    out.into_values().collect()
 }

@@ -81,8 +81,8 @@ pub struct Config {
 const KEY: &str = "order-detect";
 /// Seconds that they are remembered.
 const REMEMBER: u64 = 2 * 60 * 60;
-/// Bytes of a conversation that are read. The largest message of a provider is a fifth of it.
-const LONGEST: usize = 20_000;
+/// Bytes of a conversation that are read: twice the largest message of a provider.
+const LONGEST: usize = 8_000;
 
 impl Step for OrderDetect {
     type Input = Input;
