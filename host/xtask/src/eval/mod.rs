@@ -9,6 +9,7 @@ mod bench;
 mod intent;
 mod language;
 mod measure;
+mod orders;
 mod python;
 mod retrieval;
 mod sentiment;
@@ -34,10 +35,11 @@ struct Eval {
 }
 
 /// Every eval, in the order of the results.
-const EVALS: [Eval; 4] = [
+const EVALS: [Eval; 5] = [
     Eval { name: "language", about: language::ABOUT, run: language::run },
     Eval { name: "sentiment", about: sentiment::ABOUT, run: sentiment::run },
     Eval { name: "intent", about: intent::ABOUT, run: intent::run },
+    Eval { name: "orders", about: orders::ABOUT, run: orders::run },
     Eval { name: "retrieval", about: retrieval::ABOUT, run: retrieval::run },
 ];
 
