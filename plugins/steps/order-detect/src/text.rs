@@ -141,6 +141,10 @@ fn mark(c: char) -> Option<&'static str> {
 /// Lower case without accents; Arabic without vowel signs, with one alif, ya and ha; letters drawn out are said once.
 pub(crate) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    // Most words by far, and all but few of the lexicon: nothing to take apart.
+    if text.is_ascii() && !text.as_bytes().windows(3).any(|three| three.iter().all(|byte| Some(byte) == three.first())) {
+        return text.to_ascii_lowercase();
+    }
     let (mut last, mut times) = (' ', 0);
     for c in text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         times = if c == last { times + 1 } else { 1 };
