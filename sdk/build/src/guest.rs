@@ -102,7 +102,8 @@ impl Toolchain {
 
 /// What decides how the plugins of this workspace come out: for a build script, to be run again when one of these changes.
 pub fn watched(plugins: &Path) -> Vec<PathBuf> {
-    let mut all: BTreeSet<PathBuf> = ["Cargo.toml", "Cargo.lock", SHARED].iter().chain(KINDS).map(|name| plugins.join(name)).collect();
+    let mut all: BTreeSet<PathBuf> =
+        ["Cargo.toml", "Cargo.lock", SHARED].iter().chain(KINDS).map(|name| plugins.join(name)).collect();
     if let Some(root) = project_root(plugins) {
         all.extend(["sdk/wit", "sdk/rust", "Cargo.toml"].iter().map(|name| root.join(name)));
     }

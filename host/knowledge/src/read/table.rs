@@ -59,10 +59,7 @@ fn entry(name: &str, place: &str, cells: &[(String, String)], number: usize) -> 
     if !cells.iter().any(|(column, _)| ANSWER.contains(&column.trim().to_lowercase().as_str())) {
         return Err(refused("columns", format!("{name}, {place}: no column holds what to answer; there must be {WANTED}")));
     }
-    let language = match cell(&LANGUAGE) {
-        Some(code) => Some(Language::from_code(code).unwrap_or_default()),
-        None => None,
-    };
+    let language = cell(&LANGUAGE).map(|code| Language::from_code(code).unwrap_or_default());
     let paragraphs = cell(&ANSWER).unwrap_or_default().split("\n\n").map(squeezed).filter(|text| !text.is_empty()).collect();
     Ok(Entry {
         id: cell(&ID).map_or_else(|| number.to_string(), str::to_owned),

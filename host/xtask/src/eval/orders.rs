@@ -122,11 +122,11 @@ fn bookings(bench: &Bench) -> Result<Vec<Row>> {
     let set = "restaurant8k train 3 of 8";
     let lines = bench.lines("orders/restaurant8k.train-3of8.jsonl")?;
     let inputs = lines.iter().map(|line| {
-        let mut input = json!({ "text": text(line, "text") });
-        if let Some(asked) = list(line, "requested").first().and_then(Value::as_str) {
-            input["asked"] = json!(if asked.ends_with("_name") { "name" } else { asked });
+        let asked = list(line, "requested").first().and_then(Value::as_str);
+        match asked.map(|asked| if asked.ends_with("_name") { "name" } else { asked }) {
+            Some(asked) => json!({ "text": text(line, "text"), "asked": asked }),
+            None => json!({ "text": text(line, "text") }),
         }
-        input
     });
     let ours = bench.step("order-detect", &json!({}), inputs)?;
     let mut slots: BTreeMap<String, Vec<Counts>> = BTreeMap::new();
@@ -193,9 +193,9 @@ fn own(bench: &Bench, part: &str) -> Result<Vec<Row>> {
     let shops: Map<String, Value> = serde_json::from_str(&shops)?;
     let lines = read(&folder.join(format!("{part}.jsonl")))?;
     let inputs = lines.iter().map(|line| {
-        let mut input = shops.get(text(line, "shop")).cloned().unwrap_or_default();
-        input["turns"] = line.get("turns").cloned().unwrap_or_default();
-        input
+        let mut input = shops.get(text(line, "shop")).and_then(Value::as_object).cloned().unwrap_or_default();
+        input.insert("turns".to_owned(), line.get("turns").cloned().unwrap_or_default());
+        Value::Object(input)
     });
     let ours = bench.step("order-detect", &json!({}), inputs)?;
     let nothing = Value::Null;
