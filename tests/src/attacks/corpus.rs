@@ -136,7 +136,7 @@ impl Case {
             Some(part) => ended.by.starts_with('=') && ended.by.contains(part),
             None => ended.by == **end,
         };
-        if !self.ends.iter().any(|end| meant(&end)) {
+        if !self.ends.iter().any(meant) {
             bail!("{} {}: ended by {}, not by {:?}", self.number, self.name, ended.by, self.ends);
         }
         // 50 ms of its own time, and the tick in which it is cut.

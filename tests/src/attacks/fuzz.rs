@@ -83,7 +83,7 @@ impl Targets {
         let mut mutator = Mutator::new(seeds.clone(), setting.seed);
         let mut finds = Vec::new();
         for _ in 0..count {
-            let input = mutator.next();
+            let input = mutator.input();
             let tried = catch_unwind(AssertUnwindSafe(|| self.attempt(target, &input)));
             let find = match tried {
                 Ok(Ok(())) => continue,

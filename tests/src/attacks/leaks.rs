@@ -166,7 +166,10 @@ async fn answer(mut stream: TcpStream, counted: &AtomicUsize, with: &AtomicUsize
         0 => ("200 OK", String::new(), taken.to_string().into_bytes()),
         1 => ("400 Bad Request", String::new(), refused.to_string().into_bytes()),
         2 => ("500 Internal Server Error", String::new(), request.clone()),
-        3 => return Ok(tokio::time::sleep(Duration::from_secs(30)).await),
+        3 => {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            return Ok(());
+        }
         4 => {
             let target = text.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap_or_default();
             ("302 Found", format!("location: http://127.0.0.1:9/?token={target}\r\nx-echo: {target}\r\n"), Vec::new())

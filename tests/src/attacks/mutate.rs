@@ -73,7 +73,7 @@ impl Mutator {
     }
 
     /// The next input: now and then a good one as it is.
-    pub fn next(&mut self) -> Vec<u8> {
+    pub fn input(&mut self) -> Vec<u8> {
         let mut input = self.seed();
         for _ in 0..self.below(6) {
             self.change(&mut input);
@@ -136,7 +136,7 @@ mod tests {
     fn the_same_seed_gives_the_same_and_another_gives_others() {
         let inputs = |seed| {
             let mut mutator = Mutator::new(vec![b"{\"a\": [1, 2, 3]}".to_vec(), b"name: x".to_vec()], seed);
-            (0..200).map(|_| mutator.next()).collect::<Vec<_>>()
+            (0..200).map(|_| mutator.input()).collect::<Vec<_>>()
         };
         assert_eq!(inputs(1), inputs(1));
         assert_ne!(inputs(1), inputs(2));
