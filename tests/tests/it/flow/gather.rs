@@ -143,7 +143,7 @@ async fn a_burst_can_be_cancelled_and_is_not_begun_where_people_took_over() {
     let clock = clock();
     let site = Site::new(&[ECHO, ("people", people, &[])]).await;
     let host = site.host_at(Arc::new(clock.clone())).await;
-    says(&site, "never mind").await;
+    says(&site, "leave it, 4711").await;
     host.idle().await;
     let run = site.done(&["run", "list"])[0]["id"].as_str().unwrap().to_owned();
     site.done(&["run", "cancel", &run, "--reason", "written by mistake"]);
