@@ -281,6 +281,11 @@ impl Catalog {
         self.items.is_empty()
     }
 
+    /// How many names there are to compare with.
+    pub(crate) fn names(&self) -> usize {
+        self.ready.iter().map(|ready| ready.names.len()).sum()
+    }
+
     pub(crate) fn item(&self, index: usize) -> Option<&Item> {
         self.items.get(index)
     }

@@ -81,8 +81,12 @@ pub struct Config {
 const KEY: &str = "order-detect";
 /// Seconds that they are remembered.
 const REMEMBER: u64 = 2 * 60 * 60;
-/// Bytes of a conversation that are read: twice the largest message of a provider.
+/// Bytes of a conversation that are read at most: twice the largest message of a provider.
 const LONGEST: usize = 8_000;
+/// And at least, however large the catalogue is.
+const SHORTEST: usize = 1_000;
+/// Names of a catalogue times bytes of text that are compared within the time of a call.
+const COMPARED: usize = 1_000_000;
 
 impl Step for OrderDetect {
     type Input = Input;
@@ -107,7 +111,7 @@ impl Step for OrderDetect {
         let mut talk = Talk::new(&catalog, &country, before.into_iter().map(|order| order.read(&catalog)).collect());
         let mut asked = input.asked.or(awaited);
         let turns = input.turns.unwrap_or_else(|| vec![Said { by: By::Contact, text: input.text }]);
-        let mut left = LONGEST;
+        let mut left = (COMPARED / catalog.names().max(1)).clamp(SHORTEST, LONGEST);
         let mut truncated = false;
         for turn in &turns {
             let text = turn.text.as_deref().unwrap_or_default();

@@ -291,6 +291,12 @@ fn too_long_a_text_is_read_to_its_limit_and_said_to_be() {
     let output = say(&[&long]);
     assert_eq!((&output["truncated"], short(&output).as_str()), (&json!(true), "2 burger; -> 1700"));
     assert_eq!(say(&["2 burgers"])["truncated"], false);
+    // A large catalogue leaves time for less: a call must end within its 50 ms.
+    let large: Vec<Value> =
+        (0..300).map(|at| json!({ "id": at.to_string(), "name": "x", "aliases": ["y", "z", "burger"] })).collect();
+    let text = format!("2 burgers. {}", "hello ".repeat(250));
+    assert_eq!(say_to(json!({ "catalog": large }), &[&text])["truncated"], true);
+    assert_eq!(say(&[&text])["truncated"], false);
 }
 
 /// Words of orders in any order, with what people and programs put between them.
