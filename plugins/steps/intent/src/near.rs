@@ -1,7 +1,7 @@
 //! How near a text is to examples. Words, pairs of words and pieces of words count by how rare they are among the examples
 //! (TF-IDF). Of the most similar examples a small kernel machine is made, for this text alone: it weighs them against each other,
-//! so that ten examples that say the same do not outvote one that says it better. That is as good as a classifier trained on all
-//! examples, and costs milliseconds.
+//! so that ten examples that say the same do not outvote one that says it better. That is nearly as good as a classifier trained
+//! on all examples, and costs milliseconds.
 
 use std::collections::BTreeMap;
 
