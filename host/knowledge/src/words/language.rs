@@ -66,6 +66,9 @@ static STOPS: LazyLock<Vec<HashSet<String>>> = LazyLock::new(|| {
 /// Characters that are enough to tell a language by.
 const ENOUGH: usize = 4_000;
 
+/// Bytes from which on letters tell a language.
+const TELLING: usize = 400;
+
 /// A language that words are read in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Language(u8);
@@ -99,11 +102,30 @@ impl Language {
     pub fn of(text: &str) -> Option<Self> {
         let end = text.char_indices().nth(ENOUGH).map_or(text.len(), |(at, _)| at);
         let known = LANGUAGES.iter().filter_map(|row| row.lang).collect();
-        let found = Detector::with_allowlist(known).detect(text.get(..end).unwrap_or(text))?;
-        if found.confidence() < 0.5 {
-            return None;
+        let text = text.get(..end).unwrap_or(text);
+        let found = Detector::with_allowlist(known).detect(text);
+        // Letters tell nothing sure of a short text; its small words do.
+        if !found.as_ref().is_some_and(|found| found.is_reliable() && text.len() >= TELLING)
+            && let Some(told) = Self::by_small_words(text)
+        {
+            return Some(told);
         }
+        let found = found.filter(|found| found.confidence() >= 0.5)?;
         LANGUAGES.iter().position(|row| row.lang == Some(found.lang())).and_then(|n| u8::try_from(n).ok()).map(Self)
+    }
+
+    /// The language of which a text has the most small words: two at least, and more than of any other.
+    fn by_small_words(text: &str) -> Option<Self> {
+        let lower = text.to_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let count = |language: Self| words.iter().filter(|word| language.stops(word)).count();
+        let languages = (0_u8..).take(LANGUAGES.len()).map(Self);
+        let mut counted: Vec<(usize, Self)> = languages.map(|language| (count(language), language)).collect();
+        counted.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        match counted.as_slice() {
+            [(most, told), (next, _), ..] if *most >= 2 && most > next => Some(*told),
+            _ => None,
+        }
     }
 
     pub(super) fn stem(self) -> Stem {
@@ -138,6 +160,8 @@ mod tests {
         ] {
             assert_eq!(Language::of(text).map(Language::code), Some(code), "{text}");
         }
+        let short = "# Shop\n\n## Opening hours\n\nMonday to Saturday from 9 to 18.\n\n## Returns\n\nBring it back within 30 days.\n";
+        assert_eq!(Language::of(short).map(Language::code), Some("en"));
         assert_eq!(Language::of("12:30"), None);
         assert_eq!(Language::from_code("pt-BR").map(Language::code), Some("pt"));
         assert_eq!(Language::from_code("ms"), Language::from_code("id"));

@@ -16,7 +16,7 @@ steps:
   - if: answer.found
     reply: "${answer.text} (${answer.citations[0].source})"
   - else:
-    note: "${answer.suggestion}"
+      note: "${answer.suggestion}"
 "#;
 
 const HOUSE: &str =
