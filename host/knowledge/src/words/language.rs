@@ -160,7 +160,8 @@ mod tests {
         ] {
             assert_eq!(Language::of(text).map(Language::code), Some(code), "{text}");
         }
-        let short = "# Shop\n\n## Opening hours\n\nMonday to Saturday from 9 to 18.\n\n## Returns\n\nBring it back within 30 days.\n";
+        let short =
+            "# Shop\n\n## Opening hours\n\nMonday to Saturday from 9 to 18.\n\n## Returns\n\nBring it back within 30 days.\n";
         assert_eq!(Language::of(short).map(Language::code), Some("en"));
         assert_eq!(Language::of("12:30"), None);
         assert_eq!(Language::from_code("pt-BR").map(Language::code), Some("pt"));

@@ -178,7 +178,11 @@ impl<'c> Talk<'c> {
         match how {
             How::Add if at >= stood || !same(have, &line) => return self.push(line),
             How::Add | How::Set => {
-                have.milli = line.milli.or(have.milli);
+                if line.milli.is_some() {
+                    // The word goes with its number: two loaves, one loaf.
+                    have.milli = line.milli;
+                    have.said = line.said;
+                }
                 have.variant = line.variant.or(have.variant);
                 have.note = line.note.or(have.note.take());
                 if !line.options.is_empty() {
