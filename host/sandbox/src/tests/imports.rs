@@ -66,6 +66,7 @@ async fn a_denial_names_the_line_that_would_allow_it() {
         act = { effects = ["reply"], why = "test" }
         state = { scope = "workspace", why = "test" }
         conversation = { why = "test" }
+        knowledge = { why = "test" }
         http = [{ host = "api.example.com", methods = ["GET"], why = "test" }]
     "#;
     let house = House::asking(SandboxConfig::default(), Trust::Stranger, some);
@@ -134,7 +135,7 @@ async fn logs_are_bounded_and_plain() {
 }
 
 #[tokio::test]
-async fn knowledge_is_searched_within_bounds_and_only_by_those_who_may() {
+async fn knowledge_is_searched_within_bounds() {
     let house = House::new(SandboxConfig::default(), Trust::Stranger);
     let told = house.output(json!({"do": "knowledge"})).await;
     assert_eq!(told[0], json!([["open? 0", "faq.md", 0.5, "{\"n\":0}"], ["open? 1", "faq.md", 0.5, "{\"n\":1}"]]));
@@ -142,9 +143,6 @@ async fn knowledge_is_searched_within_bounds_and_only_by_those_who_may() {
     for (n, says) in [(2, "knowledge.unknown"), (3, "1 to 128"), (4, "limit.knowledge-query")] {
         assert!(told[n].as_str().unwrap().contains(says), "{told}");
     }
-    let house = House::asking(SandboxConfig::default(), Trust::Stranger, &ALL.replace("knowledge = { why = \"test\" }", ""));
-    let told = house.sandbox.run(house.call(1, json!({"do": "knowledge"})), Arc::new(Desk::default())).await;
-    assert!(output(told)[0].as_str().unwrap().contains("denied.knowledge"));
 }
 
 #[tokio::test]

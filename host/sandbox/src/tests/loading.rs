@@ -7,14 +7,11 @@ use super::*;
 #[tokio::test]
 async fn a_component_that_imports_more_than_it_asks_for_is_refused() {
     let sandbox = Sandbox::new(SandboxConfig::default()).unwrap();
-    for (capabilities, says) in [
-        ("", "under [capabilities]"),
-        (
-            "act = { why = \"test\" }\nstate = { scope = \"contact\", why = \"test\" }\nconversation = { why = \"test\" }",
-            "`http`",
-        ),
-    ] {
-        let failure = sandbox.load(step("acme/lie", capabilities), hostile(), Trust::Bundled).await.unwrap_err();
+    let without = |name: &str| ALL.lines().filter(|line| !line.trim_start().starts_with(name)).collect::<Vec<_>>().join("\n");
+    for (capabilities, says) in
+        [(String::new(), "under [capabilities]"), (without("http"), "`http`"), (without("knowledge"), "`knowledge`")]
+    {
+        let failure = sandbox.load(step("acme/lie", &capabilities), hostile(), Trust::Bundled).await.unwrap_err();
         assert_eq!(failure.code, "denied.import");
         assert!(failure.message.contains(says), "{failure}");
     }
@@ -41,7 +38,7 @@ async fn a_component_of_another_world_is_refused() {
 #[tokio::test]
 async fn two_ids_over_one_component_keep_their_own_manifests() {
     let house = House::new(SandboxConfig::default(), Trust::Bundled);
-    let other = "act = { effects = [\"note\"], why = \"test\" }\nstate = { scope = \"workspace\", why = \"test\" }\nconversation = { why = \"test\" }\nhttp = [{ host = \"a.example.com\", methods = [\"GET\"], why = \"test\" }]";
+    let other = "act = { effects = [\"note\"], why = \"test\" }\nstate = { scope = \"workspace\", why = \"test\" }\nconversation = { why = \"test\" }\nknowledge = { why = \"test\" }\nhttp = [{ host = \"a.example.com\", methods = [\"GET\"], why = \"test\" }]";
     let loaded = house.sandbox.load(step("evil/copy", other), hostile(), Trust::Stranger).await.unwrap();
     assert_eq!(house.run(json!({"do": "act", "text": "x"})).await.effects.len(), 7);
     let copy = House { sandbox: house.sandbox.clone(), code: Code::Plugin { id: loaded.id, digest: loaded.digest.clone() } };
