@@ -158,3 +158,56 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use pointsman_core::outbox::SendState;
+    use pointsman_core::ports::Operation;
+    use pointsman_store::shard_of;
+
+    use super::*;
+
+    /// A send of a workspace, outside of any conversation.
+    fn send(workspace: i64, id: i64) -> SendRow {
+        SendRow {
+            workspace: Id(workspace),
+            id: Id(id),
+            channel: Id(1),
+            conversation: None,
+            run: Id(1),
+            path: String::new(),
+            n: 0,
+            key: String::new(),
+            state: SendState::Sending,
+            due: 0,
+            attempt: 1,
+            possible_duplicate: false,
+            marked: false,
+            provider_ids: Vec::new(),
+            reason: None,
+            operation: Operation::Check,
+        }
+    }
+
+    #[test]
+    fn what_is_decided_behind_a_shut_gate_leaves_behind_what_was_taken_up_and_once() {
+        let (gate, put) = (Gate::default(), RefCell::new(Vec::new()));
+        let taken = |send: SendRow| put.borrow_mut().push(send.id.0);
+        let shard = shard_of(7);
+        assert_eq!(gate.through(shard, || ()), None, "nothing is open at first");
+        // 10 is on disk before the look at what is there, 11 after it; 12 is another host's.
+        for (workspace, id) in [(7, 10), (7, 11), (8, 12)] {
+            gate.send(send(workspace, id), taken);
+        }
+        assert!(put.borrow().is_empty());
+        gate.open(&[shard], &HashSet::from([Id(10)]), taken);
+        gate.send(send(7, 13), taken);
+        assert_eq!((put.borrow().as_slice(), gate.through(shard, || ())), ([11, 13].as_slice(), Some(())));
+        gate.shut(&[shard]);
+        gate.send(send(7, 14), taken);
+        gate.open(&[shard_of(8)], &HashSet::new(), taken);
+        assert_eq!(put.borrow().as_slice(), [11, 13], "what was held for a shard that others have is theirs");
+    }
+}
