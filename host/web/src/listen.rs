@@ -1,5 +1,6 @@
 //! Takes connections and ends them. The attacks that stop here: a client that sends its headers for ever (a deadline), one
-//! that opens connections for ever (a cap: the next one waits in the kernel's queue), headers without end (a buffer's size).
+//! that opens connections for ever (a cap: the next one waits in the kernel's queue; without descriptors those that ask
+//! nothing leave), headers without end (a buffer's size).
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -18,7 +19,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// Bytes of a request's line and headers together.
 const HEAD: usize = 64 << 10;
@@ -69,6 +70,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let places = Arc::new(Semaphore::new(patience.connections as usize));
+    let crowded = Arc::new(Notify::new());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(HEAD);
     loop {
@@ -83,17 +85,19 @@ where
         let (stream, peer) = match accepted {
             Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
-                // One client that left early is nothing; no descriptors left is, and passes when others end.
+                // One client that left early is nothing; no descriptors left is: whoever asks nothing leaves, for those
+                // who wait at the door may have a message.
                 if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
                     tracing::warn!(%error, "a connection could not be taken");
+                    crowded.notify_waiters();
                     tokio::time::sleep(REST).await;
                 }
                 continue;
             }
         };
-        let (http, answer, closing) = (http.clone(), answer.clone(), closing.clone());
+        let (http, answer, closing, crowded) = (http.clone(), answer.clone(), closing.clone(), Arc::clone(&crowded));
         tokio::spawn(async move {
-            connection(&http, (stream, peer), closing, answer).await;
+            connection(&http, (stream, peer), (closing, &crowded), answer).await;
             drop(place);
         });
     }
@@ -126,7 +130,7 @@ pub(crate) async fn serve_router(listener: TcpListener, router: Router, closing:
 async fn connection<A, F, B>(
     http: &http1::Builder,
     (stream, peer): (TcpStream, Peer),
-    mut closing: watch::Receiver<bool>,
+    (mut closing, crowded): (watch::Receiver<bool>, &Notify),
     answer: A,
 ) where
     A: Fn(Request<Incoming>) -> F,
@@ -145,6 +149,10 @@ async fn connection<A, F, B>(
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
         () = closed(&mut closing) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+        () = crowded.notified() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

@@ -102,10 +102,12 @@ async fn waiting_is_not_computing() {
     assert_eq!(output(end), json!([{"Ok": "c1 whatsapp [\"new\"] {\"size\":42}"}, {"Ok": 5}]));
 }
 
-/// On one thread: a guest that computes leaves it within a tick or two, whatever it goes on to do.
+/// On one thread: a guest that computes leaves it within a tick or two, whatever it goes on to do. One that kept the thread
+/// would have come to its end before ours got their turn.
 #[tokio::test(flavor = "current_thread")]
 async fn a_slow_guest_leaves_the_thread_of_its_caller() {
-    let house = Arc::new(House::new(SandboxConfig::default(), Trust::Stranger));
+    let limits = Limits { cpu: 1_500, ..Limits::STEP };
+    let house = Arc::new(House::new(SandboxConfig { limits, ..SandboxConfig::default() }, Trust::Stranger));
     house.alive().await;
     let slow: Vec<_> = (0..4)
         .map(|_| {
@@ -115,13 +117,10 @@ async fn a_slow_guest_leaves_the_thread_of_its_caller() {
         .collect();
     // The spinning ones get the thread first, for a tick each; then ours, while they go on elsewhere.
     tokio::task::yield_now().await;
-    let since = Instant::now();
     for _ in 0..20 {
         house.alive().await;
     }
-    let took = since.elapsed();
-    println!("20 calls beside 4 spinning guests: {took:?}");
-    assert!(slow.iter().any(|one| !one.is_finished()) || took < Duration::from_millis(60), "{took:?}");
+    assert!(slow.iter().all(|one| !one.is_finished()), "ours came after a guest that computes");
     for one in slow {
         assert_eq!(one.await.unwrap(), "limit.cpu");
     }
