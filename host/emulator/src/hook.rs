@@ -1,8 +1,9 @@
 //! Webhooks on their way to the host: where they go, what goes wrong with them on demand, and what waits.
 //!
-//! A webhook that waits for another try, or (Telegram) for an address, stands in one queue and leaves in its order.
+//! A webhook that waits for another try, or (Telegram) for an address, stands in a queue and leaves in its order; whose order
+//! does not matter to each other wait apart, in lanes, and leave side by side.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::fault::{Faults, HookFault};
 use crate::talk::unix_ms;
@@ -27,6 +29,8 @@ const SHUFFLE_WAIT: Duration = Duration::from_millis(if cfg!(test) { 1_000 } els
 const ANSWER: Duration = Duration::from_secs(60);
 /// How often a webhook is tried that the host answers, but refuses.
 const REFUSALS: u32 = 10;
+/// How many lanes of what waits are tried at once.
+const SIDE_BY_SIDE: usize = 40;
 /// How long a webhook that finds nobody is tried again.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -89,6 +93,8 @@ pub struct Subscription {
 /// A webhook, ready to leave.
 #[derive(Debug, Clone)]
 pub(crate) struct Parcel {
+    /// What it may not overtake: the webhooks of the same name.
+    pub(crate) lane: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
 }
@@ -104,6 +110,7 @@ struct Addresses {
     changes: Vec<Change>,
 }
 
+/// What waits in one lane. Where nothing waits there is none.
 #[derive(Debug, Default)]
 struct Queue {
     parcels: VecDeque<Parcel>,
@@ -129,7 +136,8 @@ pub(crate) struct Hooks {
     /// Where the queue is worked off, whoever sets the address.
     runtime: tokio::runtime::Handle,
     addresses: Mutex<Addresses>,
-    queue: Mutex<Queue>,
+    lanes: Mutex<HashMap<String, Queue>>,
+    places: Semaphore,
     batch: Mutex<Option<Batch>>,
     batches: AtomicUsize,
     late: AtomicUsize,
@@ -147,7 +155,8 @@ impl Hooks {
             began,
             runtime: tokio::runtime::Handle::current(),
             addresses: Mutex::default(),
-            queue: Mutex::default(),
+            lanes: Mutex::default(),
+            places: Semaphore::new(SIDE_BY_SIDE),
             batch: Mutex::default(),
             batches: AtomicUsize::new(0),
             late: AtomicUsize::new(0),
@@ -197,12 +206,12 @@ impl Hooks {
     /// How many wait or are held back.
     pub(crate) fn waiting(&self) -> usize {
         let held = self.batch.lock().as_ref().map_or(0, |b| b.parcels.len());
-        self.queue.lock().parcels.len() + held + self.late.load(Ordering::Relaxed)
+        self.lanes.lock().values().map(|queue| queue.parcels.len()).sum::<usize>() + held + self.late.load(Ordering::Relaxed)
     }
 
     /// Forgets what waits in the queue.
     pub(crate) fn drop_waiting(&self) {
-        self.queue.lock().parcels.clear();
+        self.lanes.lock().values_mut().for_each(|queue| queue.parcels.clear());
     }
 
     pub(crate) fn trouble(&self) -> Option<(u64, String)> {
@@ -298,7 +307,7 @@ impl Hooks {
 
     /// Tries it; what fails waits for another try, where there are such.
     async fn attempt(self: &Arc<Self>, parcel: Parcel) -> Result<u16, Undelivered> {
-        if !self.queue.lock().parcels.is_empty() {
+        if self.lanes.lock().contains_key(&parcel.lane) {
             return Ok(self.wait(parcel));
         }
         if self.retry_every.is_none() {
@@ -316,24 +325,33 @@ impl Hooks {
     }
 
     fn wait(self: &Arc<Self>, parcel: Parcel) -> u16 {
-        self.queue.lock().parcels.push_back(parcel);
-        self.run();
+        let lane = parcel.lane.clone();
+        self.lanes.lock().entry(lane.clone()).or_default().parcels.push_back(parcel);
+        self.work_off(lane);
         HELD
     }
 
-    /// Works the queue off, in its order, while there is an address.
+    /// Works off what waits.
     fn run(self: &Arc<Self>) {
-        {
-            let mut queue = self.queue.lock();
-            if queue.running || queue.parcels.is_empty() || self.address().is_none() {
-                return;
-            }
-            queue.running = true;
+        let lanes: Vec<String> = self.lanes.lock().keys().cloned().collect();
+        for lane in lanes {
+            self.work_off(lane);
+        }
+    }
+
+    /// Works one lane off, in its order, while there is an address.
+    fn work_off(self: &Arc<Self>, lane: String) {
+        let address = self.address().is_some();
+        match self.lanes.lock().get_mut(&lane) {
+            Some(queue) if address && !queue.running => queue.running = true,
+            _ => return,
         }
         let hooks = Arc::clone(self);
         self.runtime.spawn(async move {
             let (mut refusals, mut waited) = (0, Duration::ZERO);
-            while let Some(parcel) = hooks.head() {
+            while let Some(parcel) = hooks.head(&lane) {
+                // Held while it rests too: who finds nobody does not call a thousand times a second.
+                let _place = hooks.places.acquire().await;
                 let answer = hooks.send_raw(parcel).await;
                 let done = match (&answer, hooks.retry_every) {
                     (Ok(200..300), _) | (_, None) => true,
@@ -345,7 +363,7 @@ impl Hooks {
                 };
                 told(answer);
                 if done {
-                    hooks.queue.lock().parcels.pop_front();
+                    hooks.lanes.lock().get_mut(&lane).and_then(|queue| queue.parcels.pop_front());
                     (refusals, waited) = (0, Duration::ZERO);
                 } else if let Some(long) = hooks.retry_every {
                     tokio::time::sleep(long).await;
@@ -355,11 +373,18 @@ impl Hooks {
         });
     }
 
-    /// What leaves next; without an address or a webhook, the work ends.
-    fn head(&self) -> Option<Parcel> {
-        let mut queue = self.queue.lock();
-        let head = self.address().and_then(|_| queue.parcels.front().cloned());
-        queue.running = head.is_some();
+    /// What leaves next in a lane; without an address or a webhook, the work ends.
+    fn head(&self, lane: &str) -> Option<Parcel> {
+        let address = self.address().is_some();
+        let mut lanes = self.lanes.lock();
+        let queue = lanes.get_mut(lane)?;
+        let head = queue.parcels.front().cloned();
+        if head.is_none() {
+            lanes.remove(lane);
+        } else if !address {
+            queue.running = false;
+            return None;
+        }
         head
     }
 

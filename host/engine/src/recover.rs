@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pointsman_core::id::{Id, WorkspaceId};
-use pointsman_store::{StoreError, lane_of};
+use pointsman_store::{DueRun, StoreError};
 
 use crate::hands::Told;
 use crate::lanes::Place;
@@ -15,6 +15,8 @@ use crate::{Engine, Job};
 
 /// How often waiting runs are looked for.
 const RUNS: Duration = Duration::from_millis(500);
+/// How many of a workspace are taken up at once.
+const DUE: usize = 256;
 /// How often the files are tidied.
 const MAINTAIN: Duration = Duration::from_secs(300);
 
@@ -70,11 +72,10 @@ impl Engine {
                 return;
             }
             let now = self.clock.now();
-            match self.store.due_runs(now, 256).await {
+            match self.store.due_runs(now, DUE).await {
                 Ok(due) => {
-                    for run in due {
-                        let place = Place::of(run.workspace, lane_of(run.workspace, run.conversation.as_ref()));
-                        self.put(run.id, place, Job::Resume { workspace: run.workspace, run: run.id });
+                    for DueRun { workspace, run, lane } in due {
+                        self.put(run, Place::of(workspace, lane), Job::Resume { workspace, run });
                     }
                 }
                 Err(StoreError::Closed) => return,

@@ -15,7 +15,7 @@
 //! send          update_send(SendUpdate)       find_send(ws, channel, key, provider_id) -> Option<SendRow>
 //!               open_sends(shards) due_sends(now, limit) sends_ahead_of(&SendRow) send(ws, id) sends_of_run(ws, run) parked_sends...
 //! event         event(ws, id) -> Option<KeptEvent>
-//! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, limit)
+//! run           run(ws, id) -> Option<RunRow>  runs(ws, RunFilter, limit)  runs_of_event(ws, event)  due_runs(now, each)
 //! conversation  conversation(ws, id)  conversation_body  contact_body  conversations(ws, limit)  timeline  history  notes
 //! state         state_get(&ConversationRef, Scope, key) -> Option<Marked<Value>>    state_of_workspace(ws, key)
 //! channel       channel_id() -> Id  connect(id, ChannelNew, [CredentialRow])  disconnect(ws, id) -> Disconnected
@@ -58,7 +58,7 @@
 //! send(ws, id: Id) -> Option<SendRow>     sends_of_run(ws, run: Id) -> Vec<SendRow>
 //! event(ws, id: Id) -> Option<KeptEvent>
 //! run(ws, id: Id) -> Option<RunRow>       runs(ws, filter: RunFilter, limit: usize) -> Vec<RunRow>
-//! runs_of_event(ws, event: Id) -> Vec<RunRow>                   due_runs(now: Instant, limit: usize) -> Vec<RunRow>
+//! runs_of_event(ws, event: Id) -> Vec<RunRow>                   due_runs(now: Instant, each: usize) -> Vec<DueRun>
 //! conversation(ws, id: Id) -> Option<Arc<ConversationRef>>
 //! conversation_body(c: &ConversationRef) -> ConversationBody    contact_body(c: &ConversationRef) -> ContactBody
 //! conversations(ws, limit: usize) -> Vec<ConversationRow>

@@ -183,7 +183,7 @@ impl Telegram {
         let right = self.0.bot.lock().secret.clone();
         let told = secret.map(str::to_owned).or(right);
         let headers = told.map(|told| ("x-telegram-bot-api-secret-token", told)).into_iter().collect();
-        let parcel = Parcel { headers, body };
+        let parcel = Parcel { lane: String::new(), headers, body };
         match secret {
             None => self.0.desk.hooks.send(parcel).await,
             Some(_) => self.0.desk.hooks.send_raw(parcel).await,

@@ -250,6 +250,16 @@ async fn with_retries_what_finds_nobody_waits_in_its_order() {
 }
 
 #[tokio::test]
+async fn the_statuses_of_one_contact_do_not_wait_for_another_s() {
+    let (emulator, host) = hooked(Some(Duration::from_secs(60))).await;
+    host.answers.lock().push_back(500);
+    assert_eq!(emulator.status("wamid.1", "1", "sent", None).await, Ok(500), "it waits for a minute");
+    assert_eq!(emulator.status("wamid.1", "1", "delivered", None).await, Ok(HELD), "behind it");
+    assert_eq!(emulator.status("wamid.2", "2", "sent", None).await, Ok(200));
+    assert_eq!(say(&emulator, &["one"]).await, [200]);
+}
+
+#[tokio::test]
 async fn a_webhook_that_is_always_refused_does_not_hold_the_others_for_ever() {
     let (emulator, host) = hooked(Some(Duration::from_millis(5))).await;
     host.answers.lock().extend([401; 11]);

@@ -221,12 +221,16 @@ impl Whatsapp {
     /// Delivers a body, signed rightly unless another signature is given; such a one leaves at once and once. Returns the
     /// host's HTTP status, or [`crate::HELD`].
     pub async fn deliver(&self, body: Bytes, signature: Option<&str>) -> Result<u16, Undelivered> {
+        self.hand_over(String::new(), body, signature).await
+    }
+
+    async fn hand_over(&self, lane: String, body: Bytes, signature: Option<&str>) -> Result<u16, Undelivered> {
         let right = || webhook::sign(&self.0.config.app_secret, &body);
         let headers = vec![
             ("user-agent", "facebookexternalua".to_owned()),
             ("x-hub-signature-256", signature.map_or_else(right, str::to_owned)),
         ];
-        let parcel = Parcel { headers, body };
+        let parcel = Parcel { lane, headers, body };
         match signature {
             None => self.0.desk.hooks.send(parcel).await,
             Some(_) => self.0.desk.hooks.send_raw(parcel).await,
@@ -241,7 +245,7 @@ impl Whatsapp {
     pub async fn status(&self, id: &str, to: &str, status: &str, key: Option<&str>) -> Result<u16, Undelivered> {
         self.0.desk.talk.lock().change(to, id, |line| line.status = Some(status.to_owned()));
         let body = webhook::status(&self.0.config, id, to, status, key);
-        self.deliver(Bytes::from(body), None).await
+        self.hand_over(format!("statuses of {to}"), Bytes::from(body), None).await
     }
 }
 

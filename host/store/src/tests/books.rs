@@ -1,16 +1,18 @@
 //! The books balance at every moment of a message's life, and tell when they do not.
 
 use pointsman_core::failure::{Class, Failure};
+use pointsman_core::id::Id;
 use pointsman_core::journal::{Entry, RunState};
 use pointsman_core::outbox::SendState;
 
 use super::bulk::cpu;
 use super::{START, WS, answer, house, message};
-use crate::{Decide, EventEnd, RunWrite, SendUpdate};
+use crate::{Decide, DueRun, EventEnd, Parsed, RunWrite, SendUpdate, lane_of};
 
 super::on_both! {
     a_life_of_a_message_balances_at_every_step,
     a_waiting_run_explains_its_event_and_names_its_time,
+    nobody_s_due_runs_are_behind_another_s,
     what_no_rule_explains_is_told,
 }
 
@@ -64,7 +66,7 @@ async fn a_waiting_run_explains_its_event_and_names_its_time() {
     assert!(books.balanced(), "{:?}", books.unexplained);
     let open = house.store.open_books(WS).await.unwrap();
     assert_eq!((open.open_count, &open.open, open.runs.len()), (2, &books.open, 0), "the same, and nothing is counted");
-    let start = house.store.open_events((pointsman_core::id::Id(0), pointsman_core::id::Id(0)), 10).await.unwrap();
+    let start = house.store.open_events((Id(0), Id(0)), 10).await.unwrap();
     assert!(start.is_empty(), "an event whose run waits is not opened at a start");
     assert!(books.open.iter().any(|o| o.kind == "run" && o.until == Some(START + 60_000) && o.waits_for == "sleep"));
     assert_eq!(house.store.due_runs(START + 59_999, 10).await.unwrap().len(), 0);
@@ -93,6 +95,26 @@ async fn a_waiting_run_explains_its_event_and_names_its_time() {
         parked.iter().map(|p| (p.kind, p.code.as_str())).collect::<Vec<_>>(),
         [("run", "provider.rejected"), ("event", "run_failed")]
     );
+}
+
+async fn nobody_s_due_runs_are_behind_another_s() {
+    let house = house().await;
+    let mut waiting = Vec::new();
+    for (n, workspace) in [WS, WS, WS, Id(2)].into_iter().enumerate() {
+        let mut coming = house.coming(Parsed::Events(vec![message("1", &n.to_string(), "x")]));
+        coming.workspace = workspace;
+        let event = house.store.intake(coming).await.unwrap().events.remove(0);
+        let mut run = answer(&house, &event, "z").runs.remove(0);
+        let until = START + 1_000 * (n as i64 + 1);
+        (run.state, run.until, run.waiting) = (RunState::Waiting, Some(until), Some("sleep".into()));
+        let lane = lane_of(workspace, event.conversation.as_ref());
+        waiting.push(DueRun { workspace, run: run.id, lane });
+        let decide = Decide { workspace, conversation: event.conversation.clone(), runs: vec![run], ..Decide::default() };
+        house.store.decide(decide).await.unwrap();
+    }
+    let due = house.store.due_runs(START + 9_000, 2).await.unwrap();
+    assert_eq!(due, [waiting[0], waiting[1], waiting[3]], "the first two of each");
+    assert_eq!(house.store.due_runs(START + 1_000, 2).await.unwrap(), waiting[..1]);
 }
 
 async fn what_no_rule_explains_is_told() {
@@ -146,7 +168,7 @@ async fn millions() {
         assert_eq!((open.open_count, books.runs["done"]), (200_000, 900_000));
     }
     let since = std::time::Instant::now();
-    let start = house.store.open_events((pointsman_core::id::Id(0), pointsman_core::id::Id(0)), 500).await.unwrap();
+    let start = house.store.open_events((Id(0), Id(0)), 500).await.unwrap();
     println!("a start looks for events without a turn in {:?}", since.elapsed());
     assert!(start.is_empty());
 }

@@ -55,6 +55,9 @@ async fn no_statement_of_the_line_walks_through_a_table() {
 #[tokio::test]
 async fn a_question_over_all_workspaces_takes_a_seek_for_each() {
     let house = house().await;
+    let due = plan(&house, house.store.due_sql()).await;
+    let first = due.iter().any(|step| step.starts_with("SEARCH r USING") && step.contains("INDEX run_open (ws=? AND until<?)"));
+    assert!(first && walks(&due).is_empty() && !due.iter().any(|step| step.contains("TEMP B-TREE")), "{due:#?}");
     let open = [("webhook", "state=1"), ("event", "state<2"), ("run", "state<3"), ("send", "state<3"), ("event", "true")];
     for (table, condition) in open {
         let plan = plan(&house, workspaces_in(table, condition) + "select ws from w").await;

@@ -38,6 +38,17 @@ pub struct RunRow {
     pub entries: Vec<Entry>,
 }
 
+/// A waiting run whose time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueRun {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Its id.
+    pub run: Id,
+    /// Where it has its turn: as [`crate::lane_of`].
+    pub lane: i64,
+}
+
 /// Which runs to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
