@@ -10,6 +10,7 @@ use crate::clock::{Instant, Millis};
 use crate::event::{Event, EventBody, Message};
 use crate::failure::{Class, Failure};
 use crate::id::Id;
+use crate::ports::Usage;
 use crate::trigger::{self, Trigger, TriggerKind};
 
 mod expect;
@@ -221,6 +222,21 @@ pub struct Approval {
     /// Whether words from outside had a part in it.
     #[serde(default)]
     pub marked: bool,
+    /// How the step ended that drafted it, where that was a plugin's. Else the decision is what the step gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave: Option<Box<Gave>>,
+}
+
+/// How a step of the sandbox ended that drafted something: so it ends for its workflow once a person has decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gave {
+    /// Its output; marked as the draft is.
+    pub output: Value,
+    /// Hash of its input.
+    pub input: String,
+    /// What it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 /// What a waking gave.
@@ -294,7 +310,8 @@ impl Approval {
         if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
             message.text = Some(text);
         }
-        let output = json!({ "approved": approved, "text": message.text, "by": by });
+        let decision = || json!({ "approved": approved, "text": message.text, "by": by });
+        let output = self.gave.as_ref().map_or_else(decision, |gave| gave.output.clone());
         Woken::Over { output, marked: self.marked, send: Some(message).filter(|_| approved && self.send) }
     }
 }

@@ -100,10 +100,8 @@ impl Carried {
                 let key = format!("emit:{run}:{}:{}", decided.path, decided.n);
                 self.raise(engine, internal, key, view);
             }
-            // Checked before a workflow is published: no verb and no granted import of this version makes one.
-            Effect::Draft(_) => {
-                tracing::error!(run = %run, step = %decided.path, "an effect that this version cannot carry out was decided");
-            }
+            // It waited in the run for a person, and comes as a reply.
+            Effect::Draft(_) => tracing::error!(%run, step = %decided.path, "a draft that nobody approved was decided"),
         }
     }
 

@@ -15,6 +15,7 @@ use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Operation;
 use pointsman_store::{Decide, EventEnd, Intake, KeptEvent, NewSend, Parsed, RunWrite, SendUpdate, Store};
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 /// At the same moment: they share commits.
 const MANY: usize = 192;
@@ -24,10 +25,11 @@ const EACH: usize = 20;
 /// Puts `count` handled messages into the store of a configuration, of contacts that nobody else has.
 pub async fn fill(config: &Config, channel: Id, workflow: &str, from: usize, count: usize) -> Result<()> {
     let store = wiring::open_store(config).await?;
+    let holding = hold(&store).await?;
     // Of a host that there is not, so that no id is given twice.
     let ids = Arc::new(IdMaker::new(1_000));
     let next = Arc::new(AtomicUsize::new(from));
-    let mut workers: Vec<tokio::task::JoinHandle<Result<()>>> = Vec::new();
+    let mut workers: Vec<JoinHandle<Result<()>>> = Vec::new();
     for _ in 0..MANY {
         let (store, ids, next, workflow) = (store.clone(), Arc::clone(&ids), Arc::clone(&next), workflow.to_owned());
         workers.push(tokio::spawn(async move {
@@ -43,9 +45,29 @@ pub async fn fill(config: &Config, channel: Id, workflow: &str, from: usize, cou
     for worker in workers {
         worker.await.context("a filler")??;
     }
+    if let Some(holding) = holding {
+        holding.abort();
+        // One that is under way ends first.
+        let _ = holding.await;
+        store.leave().await?;
+    }
     store.maintain().await?;
     store.close().await?;
     Ok(())
+}
+
+/// Where hosts share a database, whoever writes must hold the lanes.
+async fn hold(store: &Store) -> Result<Option<JoinHandle<()>>> {
+    let Some(every) = store.renew_every() else { return Ok(None) };
+    store.renew().await?;
+    let store = store.clone();
+    Ok(Some(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            // One that fails shows in the next write.
+            let _ = store.renew().await;
+        }
+    })))
 }
 
 async fn one(store: &Store, ids: &IdMaker, channel: Id, workflow: &str, number: usize) -> Result<()> {

@@ -9,6 +9,7 @@ use super::wishes::{self, Wish};
 use super::{Action, Call, Machine, Ran, State, Work, call_path, diverged, seed_of};
 use crate::clock::Instant;
 use crate::effect::{Decided, Effect};
+use crate::event::Message;
 use crate::failure::Failure;
 use crate::id::Id;
 use crate::journal::{CallMade, Entry, Read};
@@ -120,6 +121,10 @@ impl Machine {
             );
             return self.failed(program, at, Failure::bug("script.wait_not_supported", sentence), None);
         };
+        if wished.effects.iter().any(|effect| matches!(effect, Effect::Draft(_))) {
+            let sentence = "a step that waits cannot draft on the way: wish for `draft` instead of the effect".to_owned();
+            return self.failed(program, at, Failure::bug("step.drafts", sentence), None);
+        }
         // The names have not changed since the leg began, so this is the input that it had.
         let input = match &self.legs {
             Some(legs) if legs.input.is_some() => None,
@@ -275,6 +280,11 @@ impl Machine {
     pub(super) fn asked_ended(&mut self, program: &Program, asked: Asked, ended: super::Ended) {
         let ran = Ran { input: String::new(), usage: ended.usage, ended: Some(ended.now) };
         match ended.result {
+            Ok(super::Outcome::Done(_)) if ended.effects.iter().any(|effect| matches!(effect, Effect::Draft(_))) => {
+                let sentence = "the step drafts a message, which waits for a person; use it by `use`, not within a script";
+                let error = Failure::bug("step.drafts", sentence.to_owned());
+                self.answer(&asked.path, asked.call, Err(error), false, ran, Vec::new());
+            }
             Ok(super::Outcome::Done(output)) => {
                 let place: Arc<str> = call_path(&asked.path, asked.call.n).into();
                 let effects = ended.effects.into_iter().map(|effect| (effect, true)).collect();
@@ -312,6 +322,19 @@ impl Machine {
             _ => Err(Failure::bug("run.native", "this step does not run in the sandbox; this is a defect of the host")),
         }
     }
+}
+
+/// What is drafted, which waits for a person, and the other effects. The sandbox lets a step draft once.
+pub(super) fn drafts(effects: Vec<Effect>) -> (Option<Message>, Vec<Effect>) {
+    let mut draft = None;
+    let mut others = Vec::with_capacity(effects.len());
+    for effect in effects {
+        match effect {
+            Effect::Draft(message) if draft.is_none() => draft = Some(message),
+            other => others.push(other),
+        }
+    }
+    (draft, others)
 }
 
 /// Effects with their numbers, from `first` on.

@@ -31,11 +31,12 @@ use crate::failure::{Class, Failure};
 use crate::journal::{Caller, Entry};
 use crate::mark::Marked;
 use crate::ports::{Expressions, Names, Outcome, Usage};
+use crate::wait::{Approval, Gave};
 use crate::workflow::Workflow;
 use crate::workflow::program::{Handler, Op, Program, Script, Site, Verb};
 use calls::Beginning;
 use each::Loop;
-use legs::{Asked, Legs, Wished, decided};
+use legs::{Asked, Legs, Wished, decided, drafts};
 use waits::{Waiting, call_path};
 
 pub use crate::wait::{APPROVE, ASK, CALL, Called, Filter, RETRY, SLEEP, WAIT, Wait, Wake};
@@ -292,8 +293,14 @@ impl Machine {
         let Some(site) = program.sites.get(at) else { return };
         match ended.result {
             Ok(Outcome::Done(output)) => {
-                let effects = ended.effects.into_iter().map(|effect| (effect, marked)).collect();
-                let effects = self.decide(&self.path(site), effects);
+                let path = self.path(site);
+                let (draft, effects) = drafts(ended.effects);
+                let effects = effects.into_iter().map(|effect| (effect, marked)).collect();
+                if let Some(message) = draft {
+                    let gave = Some(Box::new(Gave { output, input, usage: ended.usage }));
+                    return self.drafted(at, &path, Approval { message, to: None, send: true, marked, gave }, effects);
+                }
+                let effects = self.decide(&path, effects);
                 self.done(program, site, output, marked, effects, Ran { input, usage: ended.usage, ended: Some(ended.now) });
             }
             Ok(Outcome::Suspended { name, arguments, fingerprint, consumed }) => {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::journal::{CallMade, Entry};
 use crate::mark::Marked;
 use crate::ports::Expressions;
-use crate::wait::{APPROVE, ASK, Approval, Expect, Filter, LONGEST, Question, RETRY, WAIT, Wait, Wake, Want, Woken, judge};
+use crate::wait::{APPROVE, ASK, Approval, DAY, Expect, Filter, LONGEST, Question, RETRY, WAIT, Wait, Wake, Want, Woken, judge};
 use crate::workflow::program::{Approve, Ask, Buttons, Expected, Program, Site, Verb, WaitForm};
 use crate::workflow::template::to_text;
 
@@ -129,7 +129,18 @@ impl Machine {
         if text.trim().is_empty() {
             return Err(Failure::bug("approve.empty", "there is nothing to approve: the text came out empty"));
         }
-        Ok(Approval { message: Message::text(text), to: form.to.clone(), send: form.send, marked: got.marked })
+        Ok(Approval { message: Message::text(text), to: form.to.clone(), send: form.send, marked: got.marked, gave: None })
+    }
+
+    /// A step of the sandbox ended and drafted this: what else it wants is done, and its end waits for a person.
+    pub(super) fn drafted(&mut self, at: usize, path: &Arc<str>, draft: Approval, effects: Vec<(Effect, bool)>) {
+        let effects = self.decide(path, effects);
+        if !effects.is_empty() {
+            self.take_leg(path, &effects, &[], None);
+            let attempt = self.attempt;
+            self.entries.push(Entry::Leg { path: path.to_string(), attempt, effects, reads: Vec::new(), input: None });
+        }
+        self.approve(at, path, draft, self.at.saturating_add(DAY), None);
     }
 
     /// Asks, and waits. `call`: the call of a script that asks.
@@ -295,13 +306,15 @@ impl Machine {
                     self.answer(&waiting.path, call, Ok(output), marked, Ran::default(), effects);
                 }
                 None => {
-                    let marked_send = match waiting.want.as_deref() {
-                        Some(Want::Approval(approval)) => approval.marked,
-                        _ => marked,
+                    let (marked_send, gave) = match waiting.want.map(|want| *want) {
+                        Some(Want::Approval(approval)) => (approval.marked, approval.gave),
+                        _ => (marked, None),
                     };
+                    let ran =
+                        gave.map_or_else(Ran::default, |gave| Ran { input: gave.input, usage: gave.usage, ended: Some(at) });
                     let effects = send.map(|message| (Effect::Reply(message), marked_send)).into_iter().collect();
                     let effects = self.decide(&waiting.path, effects);
-                    self.done(program, site, output, marked, effects, Ran::default());
+                    self.done(program, site, output, marked, effects, ran);
                 }
             },
             Woken::Again(question, said) => {

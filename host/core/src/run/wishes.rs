@@ -224,7 +224,7 @@ fn approve(what: &str, first: Value, second: Option<Value>, send: bool) -> Resul
     if to.as_deref().is_some_and(|to| !good_assignee(to)) {
         return Err(wrong(format!("`{what}`: `to` is team/NAME or agent/NAME")));
     }
-    let approval = Approval { message: Message::text(text), to, send, marked: true };
+    let approval = Approval { message: Message::text(text), to, send, marked: true, gave: None };
     Ok(Wish::Approve { approval, expires: timed(what, &options, "expires")? })
 }
 

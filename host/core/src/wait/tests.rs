@@ -85,7 +85,7 @@ fn a_question_is_said_again_three_times_and_then_given_up() {
 
 #[test]
 fn an_approval_sends_what_was_approved_and_nothing_else() {
-    let approval = Approval { message: Message::text("Dear Ann"), to: None, send: true, marked: true };
+    let approval = Approval { message: Message::text("Dear Ann"), to: None, send: true, marked: true, gave: None };
     let decided = |approved, text: Option<&str>| {
         let wake = Wake::Approved { approved, text: text.map(str::to_owned), by: "agent/bo".into() };
         match judge(APPROVE, Some(&Want::Approval(approval.clone())), wake) {

@@ -78,7 +78,9 @@ impl Host for Ctx {
     }
 
     fn draft(&mut self, message: types::Message) -> Answered<()> {
-        answer(self.say(EffectKind::Draft, "draft", message, Effect::Draft))
+        let before = self.called().effects.iter().any(|effect| matches!(effect, Effect::Draft(_)));
+        let again = || Refusal::Invalid("a step drafts one message: a person decides on one at a time".to_owned());
+        answer(if before { Err(again()) } else { self.say(EffectKind::Draft, "draft", message, Effect::Draft) })
     }
 
     fn tag(&mut self, tag: String) -> Answered<()> {

@@ -175,6 +175,41 @@ fn waits_for_time_and_for_events() {
 }
 
 #[test]
+fn what_a_plugin_drafts_waits_for_a_person_and_its_step_ends_as_it_did() {
+    let text = "  - id: m\n    use: acme/mood\n  - reply: ${m.label}\n";
+    let drafting = |_: &Call| {
+        let effects = vec![Effect::Tag("sad".into()), Effect::Draft(Message::text("Sorry, Ann")), Effect::Note("n".into())];
+        let usage = Some(Usage { ticks: 3, ..Usage::default() });
+        Ended { usage, ..ended(Ok(json!({"label": "bad"})), effects) }
+    };
+    let approved = |approved| Wake::Approved { approved, text: None, by: "agent/bo".into() };
+    for (wake, said) in [
+        (approved(true), vec!["m/2 reply Sorry, Ann", "2/0 reply bad"]),
+        (approved(false), vec!["2/0 reply bad"]),
+        (Wake::Timeout, vec!["2/0 reply bad"]),
+    ] {
+        let workflow = steps("", text);
+        let mut machine = Machine::start(Arc::clone(&workflow), started(), base());
+        let Action::Call(call) = machine.next(&Double::default()) else { panic!("a call") };
+        machine.step_ended(drafting(&call));
+        assert!(matches!(machine.next(&Double::default()), Action::Finished(RunEnd::Waiting { .. })));
+        let entries = machine.take_entries();
+        assert_eq!(effects(&entries).map(effect).collect::<Vec<_>>(), ["m/0 tag sad", "m/1 note n"], "the rest is done at once");
+        // Another process takes it up from the journal.
+        let entries: Vec<Entry> = serde_json::from_value(serde_json::to_value(&entries).unwrap()).unwrap();
+        let mut machine = Machine::replay(workflow, &entries, base()).unwrap();
+        let wait = machine.waits().unwrap();
+        assert_eq!((&*wait.kind, wait.message.and_then(|m| m.text).as_deref()), (APPROVE, Some("Sorry, Ann")));
+        assert!(machine.resume(wake, 9_000));
+        assert_eq!(drive(&mut machine, &none), RunEnd::Done { result: Value::Null, marked: false });
+        let entries = machine.take_entries();
+        assert_eq!(effects(&entries).map(effect).collect::<Vec<_>>(), said);
+        let used = entries.iter().find_map(|e| if let Entry::StepDone { usage, .. } = e { *usage } else { None });
+        assert_eq!(used.map(|usage| usage.ticks), Some(3));
+    }
+}
+
+#[test]
 fn a_draft_is_sent_as_it_was_approved_and_its_key_holds_for_its_bytes() {
     let text =
         "  - id: d\n    draft: { text: 'Dear ${contact.name}', to: team/care, expires: 2h }\n  - reply: ${d.approved} ${d.by}\n";
