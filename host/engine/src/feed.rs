@@ -136,14 +136,13 @@ impl Engine {
     pub(crate) async fn feed_now(&self) -> Result<(usize, bool), StoreError> {
         let moves = self.feed.begin();
         let found = self.store.new_events(IN_HAND).await?;
-        let (mut count, mut all) = (0, true);
-        let (mut workspace, mut of_workspace) = (WorkspaceId::default(), 0);
-        for (ws, id, lane) in found {
-            of_workspace = if ws == workspace { of_workspace + 1 } else { 1 };
-            workspace = ws;
-            all &= of_workspace < IN_HAND;
-            count += usize::from(self.put(id, Place::of(ws, lane), Job::Found { workspace: ws, event: id }));
-        }
+        let all = found.chunk_by(|one, next| one.0 == next.0).all(|of_workspace| of_workspace.len() < IN_HAND);
+        let place = |(ws, _, lane): &(WorkspaceId, Id, i64)| Place::of(*ws, *lane);
+        let count = self.gate.through_in_order(
+            found,
+            |one| place(one).shard,
+            |one| self.push(one.1, place(&one), Job::Found { workspace: one.0, event: one.1 }),
+        );
         if !all {
             self.feed.hungry.store(true, Ordering::Release);
             self.has_room();

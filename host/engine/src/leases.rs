@@ -55,6 +55,29 @@ impl Gate {
         state.is_open(shard).then(put)
     }
 
+    /// The same for one after the other. Behind one that did not get through none of its shard does, though it was opened
+    /// meanwhile: they come in an order, and whoever opens a shard looks again. Gives how many `put` says were new.
+    pub(crate) fn through_in_order<T>(
+        &self,
+        found: impl IntoIterator<Item = T>,
+        shard: impl Fn(&T) -> u16,
+        put: impl Fn(T) -> bool,
+    ) -> usize {
+        let mut shut = HashSet::new();
+        let mut count = 0;
+        for one in found {
+            let shard = shard(&one);
+            if shut.contains(&shard) {
+                continue;
+            }
+            match self.through(shard, || put(one)) {
+                Some(new) => count += usize::from(new),
+                None => drop(shut.insert(shard)),
+            }
+        }
+        count
+    }
+
     /// The same for a send, which is held where its shard is shut.
     pub(crate) fn send(&self, send: SendRow, put: impl FnOnce(SendRow)) {
         let mut state = self.0.lock();
@@ -189,6 +212,24 @@ mod tests {
             reason: None,
             operation: Operation::Check,
         }
+    }
+
+    #[test]
+    fn nothing_gets_through_behind_an_older_one_that_did_not_though_the_shard_opens_in_between() {
+        let (gate, put) = (Gate::default(), RefCell::new(Vec::new()));
+        gate.open(&[shard_of(8)], &HashSet::new(), |_| ());
+        let listed = [(7, 1), (8, 2), (7, 3), (8, 4)].into_iter().inspect(|(_, id)| {
+            if *id == 2 {
+                gate.open(&[shard_of(7)], &HashSet::new(), |_| ());
+            }
+        });
+        let taken = |(_, id)| {
+            put.borrow_mut().push(id);
+            id != 4
+        };
+        assert_eq!(gate.through_in_order(listed, |(lane, _)| shard_of(*lane), taken), 1);
+        assert_eq!(gate.through_in_order([(7, 1), (7, 3)], |(lane, _)| shard_of(*lane), taken), 2);
+        assert_eq!(put.into_inner(), [2, 4, 1, 3]);
     }
 
     #[test]

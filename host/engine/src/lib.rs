@@ -220,20 +220,22 @@ impl Engine {
     /// Puts a job into its lane, unless the event or run that it is about has one already, or what is older there is not taken up
     /// yet: then it is found again. Says whether it did.
     pub(crate) fn put(&self, about: Id, place: Place, job: Job) -> bool {
-        let put = || {
-            let Some(hand) = self.hands.take(about, place.shard) else { return false };
-            let engine = self.clone();
-            self.lanes.push(place, (job, hand), move |(job, hand)| {
-                let engine = engine.clone();
-                async move {
-                    engine.handle(job).await;
-                    drop(hand);
-                    engine.has_room();
-                }
-            });
-            true
-        };
-        self.gate.through(place.shard, put).unwrap_or(false)
+        self.gate.through(place.shard, || self.push(about, place, job)).unwrap_or(false)
+    }
+
+    /// The same for whoever has looked at the gate. Only there.
+    pub(crate) fn push(&self, about: Id, place: Place, job: Job) -> bool {
+        let Some(hand) = self.hands.take(about, place.shard) else { return false };
+        let engine = self.clone();
+        self.lanes.push(place, (job, hand), move |(job, hand)| {
+            let engine = engine.clone();
+            async move {
+                engine.handle(job).await;
+                drop(hand);
+                engine.has_room();
+            }
+        });
+        true
     }
 
     /// Whether the house is closing: nothing is begun any more.
