@@ -6,6 +6,8 @@ use pointsman_manifest::{Kind, Manifest};
 use pointsman_store::Store;
 use sha2::{Digest as _, Sha256};
 
+use crate::packages;
+
 /// A plugin inside the binary.
 #[derive(Debug)]
 pub struct Bundled {
@@ -39,10 +41,12 @@ pub async fn keep(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// SHA-256 of the component of a bundled plugin, hex.
-pub fn digest(id: &str) -> Result<Option<String>> {
-    let found = all()?.into_iter().find(|(manifest, _)| manifest.id == id);
-    Ok(found.map(|(_, component)| hex::encode(Sha256::digest(component))))
+/// SHA-256 of the component of a plugin as new runs take it, hex: of one that ships with the host, or that was added.
+pub async fn digest(store: &Store, id: &str) -> Result<Option<String>> {
+    if let Some((_, component)) = all()?.into_iter().find(|(manifest, _)| manifest.id == id) {
+        return Ok(Some(hex::encode(Sha256::digest(component))));
+    }
+    Ok(packages::serving(store).await?.into_iter().find(|package| package.id == id).map(|package| package.component))
 }
 
 /// The ids of the plugins that a workflow may use: for checking without loading any of them.
@@ -50,6 +54,13 @@ pub fn digest(id: &str) -> Result<Option<String>> {
 pub struct Installed(Vec<String>);
 
 impl Installed {
+    /// Those that ship with the host, and those that were added to it.
+    pub async fn of(store: &Store) -> Result<Self> {
+        let mut all = Self::bundled()?;
+        all.0.extend(packages::serving(store).await?.into_iter().map(|package| package.id));
+        Ok(all)
+    }
+
     /// The bundled ones.
     pub fn bundled() -> Result<Self> {
         Ok(Self(all()?.into_iter().filter(|(m, _)| m.kind() == Kind::Step).map(|(m, _)| m.id).collect()))

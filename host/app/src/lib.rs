@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod harden;
 pub mod house;
+pub mod packages;
 pub mod shutdown;
 pub mod telemetry;
 pub mod versions;

@@ -1,4 +1,4 @@
-//! Versions of workflows as those who look at runs need them: by content hash, read once, with the plugins that ship with the
+//! Versions of workflows as those who look at runs need them: by content hash, read once, with the plugins of this
 //! host. A version that does not load any more still has its name.
 
 use std::collections::HashMap;
@@ -45,8 +45,8 @@ impl std::fmt::Debug for Versions {
 
 impl Versions {
     /// None looked at yet.
-    pub fn new() -> Result<Self> {
-        Ok(Self { expressions: wiring::expressions(), plugins: Installed::bundled()?, known: HashMap::new() })
+    pub async fn new(store: &Store) -> Result<Self> {
+        Ok(Self { expressions: wiring::expressions(), plugins: Installed::of(store).await?, known: HashMap::new() })
     }
 
     fn read(&mut self, row: WorkflowRow) -> Arc<Version> {

@@ -35,6 +35,14 @@ pub async fn open_store(config: &Config) -> Result<Store> {
     open_store_at(config, &keys, Arc::new(SystemClock), Arc::new(IdMaker::new(0))).await
 }
 
+/// The store of a host's folder, where there is one: for verbs that can do without.
+pub async fn store_if_any(config: &Config) -> Result<Option<Store>> {
+    match config.store.place(&config.dir)? {
+        Place::Sqlite(path) if !path.exists() => Ok(None),
+        _ => open_store(config).await.map(Some),
+    }
+}
+
 async fn open_store_at(config: &Config, own: &StoreKeys, clock: Arc<dyn Clock>, ids: Arc<IdMaker>) -> Result<Store> {
     let (data, keys) = (config.store.place(&config.dir)?, config.keys.place(&config.dir)?);
     if data == keys {
@@ -138,6 +146,7 @@ pub async fn assemble(parts: Parts) -> Result<Engine> {
     let engine = Engine::new(parts);
     engine.load_channels().await?;
     engine.load_yanked().await?;
+    engine.load_packages().await?;
     engine.load_workflows().await?;
     Ok(engine)
 }

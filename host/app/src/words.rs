@@ -95,7 +95,10 @@ pub fn cure(code: &str) -> Option<&'static str> {
         ("send.unknown", "look with the provider whether it arrived, then retry or drop it"),
         ("send.lost", "retry it when the provider answers again"),
         ("limit.", "make the step do less, or divide its work; then retry the run"),
-        ("denied.", "grant what the step asks for, or take it out of the workflow; then retry the run"),
+        (
+            "denied.",
+            "grant what the step asks for (`pointsman plugin list` names it), or take it out of the workflow; then retry the run",
+        ),
         ("script.", "mend the script and publish it: new messages take the new version; then drop this run, or retry it"),
         ("expr.", "mend the expression and publish it: new messages take the new version; then drop this run, or retry it"),
         ("webhook.unreadable", "update the channel's plugin, then retry"),

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod limits;
 pub mod mark;
 pub mod outbox;
+pub mod permission;
 pub mod policy;
 pub mod ports;
 pub mod retry;

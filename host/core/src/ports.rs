@@ -14,6 +14,7 @@ use crate::failure::{Failure, PluginFailure};
 use crate::id::WorkspaceId;
 use crate::journal::Read;
 use crate::mark::Marked;
+use crate::permission::Permission;
 
 // ------------------------------------------------------------------------------------------------ expressions
 
@@ -133,6 +134,15 @@ pub trait StepHost: Send + Sync {
     /// The passages of a knowledge base of the workspace that fit a question best, best first; at most 50. They are the operator's own
     /// words: unlike what a conversation tells, they carry no mark.
     async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal>;
+
+    /// Whether the operator's half of a permission stands now. Asked on every call, after the manifest's half: code is pinned,
+    /// permission is not. Where there is no operator (a trial, a test) what the manifest asks for is enough.
+    fn may(&self, _permission: &Permission) -> bool {
+        true
+    }
+
+    /// Is told of every call that was denied, whichever half was missing.
+    fn denied(&self, _permission: &Permission) {}
 }
 
 /// Why the host did not do it (WIT `refusal`).

@@ -12,6 +12,7 @@ use pointsman_core::ports::Account;
 
 use pointsman_manifest::{Kind, Manifest};
 
+use crate::packages::Package;
 use crate::workflows::Routes;
 
 /// A plugin that the sandbox has loaded.
@@ -63,6 +64,7 @@ pub struct Catalog {
     plugins: RwLock<HashMap<Arc<str>, Plugin>>,
     routes: RwLock<HashMap<WorkspaceId, Arc<Routes>>>,
     yanked: RwLock<HashSet<(String, String)>>,
+    packages: RwLock<HashMap<Arc<str>, Arc<Package>>>,
 }
 
 impl Catalog {
@@ -92,6 +94,22 @@ impl Catalog {
     /// Adds a plugin, or puts it in the place of its older version.
     pub fn add_plugin(&self, plugin: Plugin) {
         self.plugins.write().insert(Arc::clone(&plugin.id), plugin);
+    }
+
+    /// Takes a plugin out: no workflow may use it any more.
+    pub fn remove_plugin(&self, id: &str) {
+        self.plugins.write().remove(id);
+    }
+
+    /// What the operator lets a plugin do, where it came in a package; what ships with the host may do what it asks for.
+    #[must_use]
+    pub fn package(&self, id: &str) -> Option<Arc<Package>> {
+        self.packages.read().get(id).cloned()
+    }
+
+    /// Puts all packages in the place of those before.
+    pub fn set_packages(&self, packages: HashMap<Arc<str>, Arc<Package>>) {
+        *self.packages.write() = packages;
     }
 
     /// Sets the versions (id and digest) that were taken back.

@@ -12,6 +12,7 @@
 //! | `gather` | a burst of messages becomes one run |
 //! | `step` | what a step may read while it runs |
 //! | [`knowledge`] | what a business knows: read, kept, searched |
+//! | [`packages`] | plugins that were handed in: taken up while the host runs, and what each may do |
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox` | what leaves: attempt and outcome, **commit 3** |
@@ -53,6 +54,7 @@ mod leases;
 mod line;
 mod look;
 mod outbox;
+pub mod packages;
 mod pins;
 pub mod points;
 mod quota;

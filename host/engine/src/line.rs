@@ -253,7 +253,11 @@ impl Engine {
             }
             Work::Script { source, hash, input } => (Code::Script { source, hash }, input),
         };
-        let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view));
+        let plugin = match &code {
+            Code::Plugin { id, .. } => Some(Arc::clone(id)),
+            Code::Script { .. } => None,
+        };
+        let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view, plugin.clone()));
         let step = StepCall {
             workspace: leg.kept.workspace,
             code,
@@ -271,14 +275,20 @@ impl Engine {
         };
         let running = self.steps.run(step, Arc::clone(&host) as Arc<dyn pointsman_core::ports::StepHost>);
         let end = match timeout {
-            Some(bound) => match tokio::time::timeout(std::time::Duration::from_millis(bound.unsigned_abs()), running).await {
-                Ok(end) => end,
-                Err(_elapsed) => {
-                    let text = format!("the step's own timeout of {bound} ms is over; make it longer, or the step lighter");
-                    return ended(Err(Failure::limit("timeout", text)), Vec::new(), false, None, Vec::new());
-                }
-            },
-            None => running.await,
+            Some(bound) => {
+                tokio::time::timeout(std::time::Duration::from_millis(bound.unsigned_abs()), running).await.map_err(|_| bound)
+            }
+            None => Ok(running.await),
+        };
+        if let Some(plugin) = plugin {
+            self.tell_denied(leg.kept.workspace, &plugin, host.take_denied()).await;
+        }
+        let end = match end {
+            Ok(end) => end,
+            Err(bound) => {
+                let text = format!("the step's own timeout of {bound} ms is over; make it longer, or the step lighter");
+                return ended(Err(Failure::limit("timeout", text)), Vec::new(), false, None, Vec::new());
+            }
         };
         for line in &end.log {
             tracing::debug!(run = %run, step = %path, level = line.level, bytes = line.text.len(), "a step wrote to its log");

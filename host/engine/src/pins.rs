@@ -27,6 +27,12 @@ impl Engine {
             let sentence = format!("{id} {short} was taken back; {}", self.replacement(run, id, digest));
             return Err(Failure::new(Class::Denied, YANKED, sentence));
         }
+        if self.catalog.package(id).is_some_and(|package| !package.serves) {
+            let sentence = format!(
+                "{id}, which this run uses, was removed; `pointsman plugin add` brings it back, then `pointsman run retry {run}`"
+            );
+            return Err(Failure::new(Class::Denied, GONE, sentence));
+        }
         if self.steps.knows(id, digest) {
             return Ok(());
         }

@@ -104,6 +104,7 @@ impl Engine {
                 self.bodies.forget_all();
                 self.load_channels().await?;
                 self.load_yanked().await?;
+                self.load_packages().await?;
                 self.load_workflows().await?;
                 self.feed.wake();
                 let mut all = true;

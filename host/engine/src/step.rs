@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use pointsman_core::effect::Scope;
 use pointsman_core::event::Person;
 use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::permission::Permission;
 use pointsman_core::ports::{ConversationInfo, Passage, Refusal, Said, StepHost};
 use pointsman_store::{ContactBody, ConversationBody, ConversationRef, StoreError};
 use serde_json::{Value, json};
@@ -116,12 +118,23 @@ pub(crate) struct Host {
     engine: Engine,
     workspace: WorkspaceId,
     view: View,
+    /// Who calls; `None`: a script.
+    plugin: Option<Arc<str>>,
+    denied: Mutex<Vec<Permission>>,
 }
+
+/// Denials of one call that are told.
+const DENIALS: usize = 16;
 
 impl Host {
     /// A host for one call. The bodies are shared, not copied.
-    pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View) -> Self {
-        Self { engine, workspace, view: view.clone() }
+    pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View, plugin: Option<Arc<str>>) -> Self {
+        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default() }
+    }
+
+    /// What it was not let do, each thing once.
+    pub(crate) fn take_denied(&self) -> Vec<Permission> {
+        std::mem::take(&mut *self.denied.lock())
     }
 }
 
@@ -173,6 +186,18 @@ impl StepHost for Host {
                 tracing::error!(code = failure.code, message = failure.message, "a step's search failed");
                 Err(Refusal::Unavailable("the knowledge of this house cannot be searched at the moment".to_owned()))
             }
+        }
+    }
+
+    fn may(&self, permission: &Permission) -> bool {
+        let package = self.plugin.as_ref().and_then(|id| self.engine.catalog.package(id));
+        package.is_none_or(|package| package.may(self.workspace, permission))
+    }
+
+    fn denied(&self, permission: &Permission) {
+        let mut denied = self.denied.lock();
+        if denied.len() < DENIALS && !denied.contains(permission) {
+            denied.push(permission.clone());
         }
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pointsman_core::clock::Instant;
 use pointsman_core::effect::Effect;
-use pointsman_core::failure::Failure;
+use pointsman_core::failure::{Class, Failure};
 use pointsman_core::limits::Limits;
+use pointsman_core::permission::Permission;
 use pointsman_core::ports::{Refusal, StepHost};
 use pointsman_manifest::Manifest;
 
@@ -56,6 +57,8 @@ pub(crate) struct Leg {
     pub(crate) reads: u32,
     /// Its earlier legs.
     pub(crate) past: Past,
+    /// The first thing that the operator does not let it do, and it tried.
+    withheld: Option<Permission>,
 }
 
 impl Leg {
@@ -74,6 +77,7 @@ impl Leg {
             host_calls: 0,
             reads: 0,
             past: Past::default(),
+            withheld: None,
         }
     }
 
@@ -126,11 +130,55 @@ impl Leg {
         self.host.clone().ok_or_else(|| Refusal::Denied("there is no conversation here to read".to_owned()))
     }
 
-    /// A denial that prints its cure.
+    /// Whether it may do this: its manifest must ask for it, and the operator must grant it. A denial prints its cure; `line` is
+    /// what would stand in the manifest.
+    pub(crate) fn may(&mut self, permission: &Permission, line: &str) -> Result<(), Refusal> {
+        if self.host.as_ref().is_some_and(|host| host.may(permission)) && permission.asked_by(&self.plugin) {
+            return Ok(());
+        }
+        if let Some(host) = &self.host {
+            host.denied(permission);
+        }
+        Err(if permission.asked_by(&self.plugin) {
+            self.withheld.get_or_insert_with(|| permission.clone());
+            Refusal::Denied(self.withheld_sentence(permission))
+        } else {
+            self.denied(interface(permission), line)
+        })
+    }
+
+    fn withheld_sentence(&self, permission: &Permission) -> String {
+        let (id, what) = (&self.plugin.id, interface(permission));
+        format!("denied.{what}: {id} may not do this here; `pointsman plugin grant {id} {permission}` allows it")
+    }
+
+    /// A denial of what the manifest does not ask for.
     pub(crate) fn denied(&self, what: &str, line: &str) -> Refusal {
         Refusal::Denied(format!(
             "denied.{what}: the manifest of {} does not ask for it; add `{line}` under [capabilities] of its plugin.toml",
             self.plugin.id
         ))
+    }
+
+    /// The failure of a call that was not let do what it wanted: in the place of its own word for it, which may say less.
+    pub(crate) fn withheld(&self) -> Option<Failure> {
+        self.withheld.as_ref().map(|permission| {
+            let code = format!("denied.{}", interface(permission));
+            let sentence = self.withheld_sentence(permission);
+            let sentence = sentence.split_once(": ").map_or(sentence.as_str(), |(_, rest)| rest).to_owned();
+            Failure::new(Class::Denied, code, sentence)
+        })
+    }
+}
+
+/// The interface by which a guest does it.
+fn interface(permission: &Permission) -> &'static str {
+    match permission {
+        Permission::Act(_) => "act",
+        Permission::Conversation => "conversation",
+        Permission::State(_) => "state",
+        Permission::Http { .. } | Permission::Secret { .. } => "http",
+        Permission::Model(_) => "model",
+        Permission::Knowledge => "knowledge",
     }
 }

@@ -108,8 +108,12 @@ impl Instance {
         };
         let answered = answered.map_err(|e| explain(&e, who, &limits))?;
         let leg = &self.store.data().leg;
-        if let Some(failure) = leg.overrun().or_else(|| leg.divergence(answered.is_ok())) {
+        if let Some(failure) = leg.overrun() {
             return Err(failure);
+        }
+        if let Some(diverged) = leg.divergence(answered.is_ok()) {
+            // What it may not do any more it did not do again.
+            return Err(leg.withheld().unwrap_or(diverged));
         }
         let unfit = |what: &'static str| {
             move |why: json::Unfit| match why {
@@ -127,7 +131,11 @@ impl Instance {
                 let arguments = json::parse_within(&wish.arguments, limits.output).map_err(unfit("wish"))?;
                 Ok(Ok(Outcome::Suspended { name: wish.name, arguments, fingerprint: wish.fingerprint, consumed: wish.consumed }))
             }
-            Err(failure) => said(failure, matches!(self.guest, Guest::Script(_))).map(Err).map_err(unfit("failure")),
+            Err(failure) => {
+                let withheld = leg.withheld().filter(|_| failure.code == "denied");
+                let own = said(failure, matches!(self.guest, Guest::Script(_)));
+                own.map(|own| Err(withheld.unwrap_or(own))).map_err(unfit("failure"))
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+pub use loader::inspect;
 use parking_lot::RwLock;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::limits::Limits;

@@ -29,6 +29,9 @@
 //!               knowledge_sources(ws, base)   put_knowledge_source(ws, actor, base, NewSource)   remove_knowledge_source(ws, actor, base, name)
 //!               knowledge_words(ws, base, &KnowledgeSource)   knowledge_passage(ws, source, n)   remove_knowledge_base(ws, actor, name)
 //!               tidy_knowledge(ws) -> usize                     // sources that were never finished
+//! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
+//!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)
+//!               packages() plugin_decisions(id) plugin_withheld(ws, id)
 //! workspace     put_workspace(WorkspaceRow)  workspaces()
 //! books         books(ws) -> Books            open_books(ws) -> Books       parked(ws, limit) -> [ParkedItem]
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
@@ -98,6 +101,7 @@ mod knowledge;
 mod lease;
 mod op;
 mod open;
+mod package;
 mod park;
 mod plugin;
 mod raise;

@@ -8,6 +8,7 @@ mod intake;
 mod knowledge;
 mod lease;
 mod model;
+mod package;
 mod park;
 mod plans;
 mod raise;

@@ -9,12 +9,14 @@ use serde::Serialize;
 
 mod decide;
 mod knowledge;
+mod package;
 mod rows;
 mod send;
 mod webhook;
 
 pub use decide::*;
 pub use knowledge::*;
+pub use package::*;
 pub use rows::*;
 pub use send::*;
 pub use webhook::*;

@@ -177,12 +177,13 @@ impl HttpUse {
     /// been normalized, so that `/v1/../admin` has become `/admin` before it comes here.
     #[must_use]
     pub fn covers(&self, method: HttpMethod, path: &str) -> bool {
-        self.methods.contains(&method) && self.paths.iter().any(|prefix| under(prefix, path))
+        self.methods.contains(&method) && self.paths.iter().any(|prefix| path_under(prefix, path))
     }
 }
 
-/// `/v1` covers `/v1` and `/v1/x`, not `/v10`; `/v1/` covers what is below.
-fn under(prefix: &str, path: &str) -> bool {
+/// Whether a path lies at or below another: `/v1` has `/v1` and `/v1/x` below it, not `/v10`; `/v1/` only what is below.
+#[must_use]
+pub fn path_under(prefix: &str, path: &str) -> bool {
     match path.strip_prefix(prefix) {
         Some(rest) => prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
         None => false,

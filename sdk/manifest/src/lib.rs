@@ -38,7 +38,7 @@ mod tests;
 
 pub use capability::{ActUse, Scopes};
 pub use capability::{
-    Capabilities, EffectKind, HttpMethod, HttpUse, KnowledgeUse, ModelCall, ModelUse, Reason, StateScope, StateUse,
+    Capabilities, EffectKind, HttpMethod, HttpUse, KnowledgeUse, ModelCall, ModelUse, Reason, StateScope, StateUse, path_under,
 };
 pub use channel::{
     CredentialSlot, Encoding, Handshake, HandshakeKind, MessageLimits, OnUnknown, OtherOperation, PlacementKind, RetryRules,

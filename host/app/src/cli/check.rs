@@ -8,7 +8,7 @@ use pointsman_core::workflow::{Severity, SourceSet, Workflow};
 use pointsman_engine::workflows::MAIN;
 use serde_json::json;
 
-use super::{Context, say};
+use super::{Context, report, say};
 use crate::bundled::Installed;
 use crate::wiring;
 
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
-    let (expressions, plugins) = (wiring::expressions(), Installed::bundled()?);
+    let (expressions, plugins) = (wiring::expressions(), installed(context)?);
     let (mut good, mut findings) = (Vec::new(), Vec::new());
     for folder in folders(&args.paths)? {
         match Workflow::parse(&read(&folder)?, &*expressions, &plugins) {
@@ -43,6 +43,29 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
         say(&format!("{} in order, {errors} mistakes", good.len()));
     }
     Ok(ExitCode::from(u8::from(errors > 0)))
+}
+
+/// The plugins of the host in this folder; without one, those that every host has.
+fn installed(context: &Context) -> Result<Installed> {
+    let here = context.config().and_then(|config| {
+        wiring::block_on(async {
+            let Some(store) = wiring::store_if_any(&config).await? else { return Ok(None) };
+            let installed = Installed::of(&store).await;
+            store.close().await?;
+            installed.map(Some)
+        })
+    });
+    match here {
+        Ok(Some(installed)) => Ok(installed),
+        Ok(None) => Installed::bundled(),
+        Err(error) => {
+            report(&format!(
+                "the host in {} does not open, so plugins that were added to it are not known: {error:#}",
+                context.dir.display()
+            ));
+            Installed::bundled()
+        }
+    }
 }
 
 /// The folders with a workflow, below what was named.

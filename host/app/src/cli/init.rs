@@ -80,7 +80,7 @@ pub(super) fn make(context: &Context, workspace: &str, time_zone: &str) -> Resul
 }
 
 /// Writes a new file that its owner alone can read; refuses to follow or overwrite anything.
-fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,4 +1,4 @@
-//! `pointsman plugin`: the plugins that ship with the host, and one plugin driven from the command line. `try` needs no
+//! `pointsman plugin`: the plugins that ship with the host, those that were added, and one plugin driven from the command line. `try` needs no
 //! host folder and no database: it is for authors, and for checks by others. The component runs in the same box, under the
 //! same limits, and signatures and requests are judged by the same broker as in a host.
 //!
@@ -17,12 +17,15 @@ use super::{Context, report, say};
 use case::Case;
 use rig::Rig;
 
+mod add;
 mod ask;
 mod begin;
+mod caps;
 mod case;
 mod event;
 mod find;
 mod list;
+mod pack;
 mod parse;
 mod request;
 mod rig;
@@ -41,8 +44,36 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Lists the plugins that ship with the host, and what each may do.
+    /// Lists the plugins of this host, and what each may do: those that ship with it and those that were added.
     List,
+    /// Says in plain words what a plugin may do: a package (FILE), or a plugin of this host by its id.
+    Caps {
+        /// The file of a package, or an id.
+        plugin: String,
+    },
+    /// Adds a plugin from a package, or updates it. What it asks for and nobody has decided waits (exit code 3).
+    Add(add::Add),
+    /// Lets a plugin do something. What waited for it begins to serve.
+    Grant(add::Decide),
+    /// Lets a plugin do something no longer, from its next call on.
+    Revoke(add::Decide),
+    /// Has the package before serve again, or another that is kept.
+    Rollback {
+        /// The plugin's whole id.
+        plugin: String,
+        /// How the digest of the package begins.
+        digest: Option<String>,
+    },
+    /// Takes a plugin out that was added, with all that was granted to it.
+    Remove {
+        /// The plugin's whole id.
+        plugin: String,
+    },
+    /// Makes one file of a plugin, to be added to hosts.
+    Pack(pack::Pack),
+    /// Keys with which publishers sign their packages.
+    #[command(subcommand)]
+    Key(pack::Key),
     /// Lists the versions of step plugins that are kept for the runs that are pinned to them.
     Versions,
     /// Takes a version back: nothing runs it any more, and runs that come to it are parked.
@@ -132,6 +163,14 @@ impl What {
 pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     match &args.verb {
         Verb::List => list::run(context),
+        Verb::Caps { plugin } => caps::run(context, plugin),
+        Verb::Add(args) => add::add(context, args),
+        Verb::Grant(args) => add::decide(context, args, true),
+        Verb::Revoke(args) => add::decide(context, args, false),
+        Verb::Rollback { plugin, digest } => add::rollback(context, plugin, digest.as_deref()),
+        Verb::Remove { plugin } => add::remove(context, plugin),
+        Verb::Pack(args) => pack::pack(context, args),
+        Verb::Key(verb) => pack::key(context, verb),
         Verb::Versions => versions::list(context),
         Verb::Yank { version, reason } => versions::yank(context, version, Some(reason)),
         Verb::Unyank { version } => versions::yank(context, version, None),

@@ -54,10 +54,11 @@ pub(super) struct Outcome {
 /// Publishes every workflow below the paths.
 pub(super) fn publish_folders(context: &Context, paths: &[PathBuf], dry_run: bool) -> Result<Outcome> {
     let config = context.config()?;
-    let (expressions, plugins) = (wiring::expressions(), Installed::bundled()?);
+    let expressions = wiring::expressions();
     let points = serve::points();
     wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
+        let plugins = Installed::of(&store).await?;
         let mut outcome = Outcome::default();
         for folder in folders(paths)? {
             let sources = read(&folder)?;

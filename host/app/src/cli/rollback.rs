@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
         if to.active {
             bail!("workflow.as_before: version {} of `{name}` is the active one", short(&to.hash));
         }
-        if let Err(found) = Workflow::parse(&sources(&to.files), &*wiring::expressions(), &Installed::bundled()?) {
+        if let Err(found) = Workflow::parse(&sources(&to.files), &*wiring::expressions(), &Installed::of(&store).await?) {
             let first = found.iter().find(|d| d.is_error()).map_or_else(String::new, ToString::to_string);
             bail!("workflow.does_not_load: version {} of `{name}` cannot run here any more: {first}", short(&to.hash));
         }

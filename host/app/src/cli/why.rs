@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     let config = context.config()?;
     let story = wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
-        let mut versions = Versions::new()?;
+        let mut versions = Versions::new(&store).await?;
         let story = gather(&store, wiring::FIRST_WORKSPACE, &args.id, SystemClock.now(), &mut versions).await;
         store.close().await?;
         story

@@ -3,6 +3,7 @@
 
 use pointsman_core::effect::Effect;
 use pointsman_core::event::Message;
+use pointsman_core::permission::Permission;
 use pointsman_core::ports::Refusal;
 use pointsman_manifest::EffectKind;
 
@@ -17,11 +18,8 @@ impl Ctx {
     /// Checks the grant.
     fn may_act(&mut self, kind: EffectKind, word: &str) -> Result<&mut Leg, Refusal> {
         let leg = self.called();
-        if leg.plugin.capabilities.act.as_ref().is_some_and(|act| act.covers(kind)) {
-            Ok(leg)
-        } else {
-            Err(leg.denied("act", &format!("act = {{ effects = [\"{word}\"], why = \"...\" }}")))
-        }
+        leg.may(&Permission::Act(kind), &format!("act = {{ effects = [\"{word}\"], why = \"...\" }}"))?;
+        Ok(leg)
     }
 
     fn say(

@@ -1,5 +1,6 @@
 //! `conversation`: reads of the conversation that the step runs in, and of no other.
 
+use pointsman_core::permission::Permission;
 use pointsman_core::ports::{ConversationInfo, Refusal, Said, Speaker};
 
 use super::{Answered, answer};
@@ -13,11 +14,7 @@ const HISTORY: u32 = 100;
 
 impl Ctx {
     fn may_read(&mut self) -> Result<(), Refusal> {
-        let leg = self.called();
-        if leg.plugin.capabilities.conversation.is_none() {
-            return Err(leg.denied("conversation", "conversation = { why = \"...\" }"));
-        }
-        Ok(())
+        self.called().may(&Permission::Conversation, "conversation = { why = \"...\" }")
     }
 }
 

@@ -1,6 +1,7 @@
 //! `knowledge`: search in what the business knows. The bases are those of the workspace whose run this is, and nothing that a guest
 //! passes could name another workspace. Attacks stopped here: questions without end, and more passages than one answer may hold.
 
+use pointsman_core::permission::Permission;
 use pointsman_core::ports::{Passage, Refusal};
 
 use super::{Answered, answer};
@@ -20,9 +21,7 @@ const NAME: usize = 128;
 impl Ctx {
     fn may_search(&mut self, base: &str, query: &str) -> Result<(), Refusal> {
         let leg = self.called();
-        if leg.plugin.capabilities.knowledge.is_none() {
-            return Err(leg.denied("knowledge", "knowledge = { why = \"...\" }"));
-        }
+        leg.may(&Permission::Knowledge, "knowledge = { why = \"...\" }")?;
         if base.is_empty() || base.len() > NAME {
             return Err(Refusal::Invalid(format!("the name of a knowledge base has 1 to {NAME} bytes")));
         }

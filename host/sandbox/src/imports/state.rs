@@ -4,6 +4,7 @@
 //! the operator was not asked for.
 
 use pointsman_core::effect::{Effect, Scope};
+use pointsman_core::permission::Permission;
 use pointsman_core::ports::Refusal;
 use pointsman_manifest::StateScope;
 use serde_json::Value;
@@ -29,9 +30,7 @@ impl Ctx {
             WitScope::Contact => (Scope::Contact, StateScope::Contact, "contact"),
             WitScope::Workspace => (Scope::Workspace, StateScope::Workspace, "workspace"),
         };
-        if !leg.plugin.capabilities.state.as_ref().is_some_and(|state| state.covers(asked)) {
-            return Err(leg.denied("state", &format!("state = {{ scope = \"{word}\", why = \"...\" }}")));
-        }
+        leg.may(&Permission::State(asked), &format!("state = {{ scope = \"{word}\", why = \"...\" }}"))?;
         if key.is_empty() || key.len() > KEY {
             return Err(Refusal::Invalid(format!("a key has 1 to {KEY} bytes")));
         }

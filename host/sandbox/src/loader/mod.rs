@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pointsman_core::failure::{Class, Failure};
+use pointsman_core::limits::Limits;
 use pointsman_manifest::{Kind, Manifest};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
@@ -72,6 +73,17 @@ pub(crate) struct Loader {
     pub(crate) memory: usize,
     /// Plugins loaded so far.
     pub(crate) count: AtomicU64,
+}
+
+/// Looks at a plugin without compiling it: the names of what its component imports, in order.
+///
+/// # Errors
+/// `plugin.refused`, `plugin.invalid`, `plugin.no_component`, `plugin.precompiled`; `denied.import` where the manifest does not
+/// ask for what the component imports.
+pub fn inspect(manifest: &Manifest, component: &[u8]) -> Result<Vec<String>, Failure> {
+    let found = scan::scan(component, Bounds::step(Limits::STEP.memory))?;
+    asks::check(manifest, &found.imports)?;
+    Ok(found.imports)
 }
 
 impl Loader {

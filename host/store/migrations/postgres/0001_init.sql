@@ -92,6 +92,30 @@ create table plugin (
     primary key (ws, id, digest)
 );
 
+-- Packages in which plugins were handed in, by the digest of all that is signed; their code stands in `plugin`. At most one of a
+-- plugin serves and one waits. The publisher of the newest is the one whose updates are taken. Stands under ws 0.
+create table package (
+    ws bigint not null,
+    id text not null,
+    digest text not null,
+    taken bigint not null,        -- an id: the order in which they came
+    state bigint not null,       -- 0 waits for a decision, 1 serves, 2 superseded, 3 gone
+    version text not null,
+    component text not null,      -- plugin.digest
+    publisher text,               -- short name of the key; null: not signed
+    manifest text not null,
+    primary key (ws, id, digest)
+);
+
+-- What plugins of packages may do. Under ws 0 what was decided for the house, elsewhere what a workspace withholds beside that.
+create table plugin_grant (
+    ws bigint not null,
+    id text not null,
+    permission text not null,
+    granted bigint not null,
+    primary key (ws, id, permission)
+);
+
 create table contact (
     ws bigint not null,
     id bigint not null,

@@ -10,6 +10,7 @@ use pointsman_emulator::{Fault, Telegram, TelegramConfig, Whatsapp, WhatsappConf
 use serde_json::Value;
 
 use super::page::agrees;
+use crate::support::parcels::{SMALL, component, manifest, package};
 use crate::support::{ANA, APP_SECRET, TOKEN, VERIFY_TOKEN, binary, cache};
 
 /// Words in capitals that a person replaces by what the provider gave them.
@@ -220,6 +221,13 @@ impl Stage {
                 self.dashboard().await;
             }
             ("the address is entered in the app's dashboard", _) => self.dashboard().await,
+            ("Acme hands over its desk", _) => {
+                let more = SMALL.replace("[\"reply\"]", "[\"reply\", \"tag\"]");
+                for (version, mark, capabilities) in [("1.0.0", b'a', SMALL), ("1.1.0", b'b', more.as_str())] {
+                    let bytes = package(manifest("acme/desk", version, capabilities).as_bytes(), &component(mark), 7);
+                    std::fs::write(self.here().join(format!("desk-{version}.plugin")), bytes).expect("a file");
+                }
+            }
             ("the host is stopped", _) => self.stop(),
             ("the host is started again", _) => {
                 self.stop();

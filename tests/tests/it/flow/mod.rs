@@ -9,6 +9,7 @@ mod gather;
 mod intake;
 mod knowledge;
 mod outbox;
+mod packages;
 mod parked;
 mod shipped;
 mod triggers;

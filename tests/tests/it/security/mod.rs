@@ -8,4 +8,5 @@ mod front;
 mod hostile;
 mod keys;
 mod leaks;
+mod packages;
 mod quota;

@@ -17,6 +17,7 @@ use pointsman_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod parcels;
 pub mod stores;
 pub mod sweep;
 

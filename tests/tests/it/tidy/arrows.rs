@@ -7,6 +7,7 @@ use super::{files, root, shown};
 /// Every crate of the house and what it may depend on among our own.
 const ARROWS: [(&str, &[&str]); 15] = [
     ("sdk/manifest", &[]),
+    ("sdk/package", &["pointsman-manifest"]),
     ("sdk/rust", &[]),
     ("sdk/build", &["pointsman-manifest"]),
     ("host/core", &["pointsman-manifest"]),
@@ -34,6 +35,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
         &[
             "pointsman-core",
             "pointsman-manifest",
+            "pointsman-package",
             "pointsman-vault",
             "pointsman-knowledge",
             "pointsman-store",
@@ -50,7 +52,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// A heavy library and the only crates of the house that may name it.
-const OWNERS: [(&str, &[&str]); 14] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     ("sqlx", &["host/store"]),
     ("aes-gcm", &["host/vault"]),
     ("reqwest", &["host/broker"]),
@@ -65,6 +67,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("axum", &["host/web", "host/emulator"]),
     ("askama", &["host/web"]),
     ("granit-parser", &["host/core"]),
+    ("ring", &["sdk/package"]),
 ];
 
 /// The names in a manifest's dependency tables, dev-dependencies left out.

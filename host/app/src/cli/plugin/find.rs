@@ -13,7 +13,7 @@ use super::unusable;
 use crate::bundled;
 
 /// The file that says what a plugin is.
-const MANIFEST: &str = "plugin.toml";
+pub(super) const MANIFEST: &str = "plugin.toml";
 
 /// The target that plugins are built for: its name is a folder of cargo's.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -94,7 +94,7 @@ fn beside(component: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// The component of a folder: the one in it, or else the newest that was built from it.
-fn of_folder(folder: &Path) -> Result<Component, Failure> {
+pub(super) fn of_folder(folder: &Path) -> Result<Component, Failure> {
     let entries = fs::read_dir(folder).map_err(|e| unusable("plugin", format!("cannot read {}: {e}", folder.display())))?;
     let mut own: Vec<PathBuf> =
         entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();

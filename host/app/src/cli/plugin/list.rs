@@ -1,33 +1,62 @@
-//! `pointsman plugin list`: what ships with the host, and what each of it may do, in words for an operator.
+//! `pointsman plugin list`: what ships with the host and what was added to it, and what each of it may do, in words for an
+//! operator.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use pointsman_core::permission::asks;
 use pointsman_manifest::{EffectKind, Manifest, ModelCall, StateScope};
+use pointsman_store::PackageState;
 use serde_json::{Value, json};
 
-use super::{Context, say};
-use crate::bundled;
+use super::Context;
+use crate::packages::state;
+use crate::{bundled, wiring};
 
 pub(super) fn run(context: &Context) -> Result<ExitCode> {
-    let plugins: Vec<Manifest> = bundled::all()?.into_iter().map(|(manifest, _)| manifest).collect();
-    if context.json {
-        let list: Vec<Value> = plugins
-            .iter()
-            .map(|m| {
-                let kind = m.kind().to_string();
-                json!({ "id": m.id, "version": m.version, "kind": kind, "summary": m.summary, "capabilities": capabilities(m) })
-            })
-            .collect();
-        say(&Value::Array(list).to_string());
-    } else {
-        for m in &plugins {
-            say(&format!("{} {}  {}  {}", m.id, m.version, m.kind(), m.summary));
-            for sentence in capabilities(m) {
-                say(&format!("    {sentence}"));
-            }
+    let config = context.config()?;
+    let (packages, decisions) = wiring::block_on(async {
+        let Some(store) = wiring::store_if_any(&config).await? else { return Ok((Vec::new(), HashMap::new())) };
+        let mut packages = store.packages().await?;
+        packages.retain(|package| package.state != PackageState::Gone);
+        let mut decisions = HashMap::new();
+        for package in &packages {
+            decisions.insert(package.id.clone(), store.plugin_decisions(&package.id).await?);
         }
+        store.close().await?;
+        Ok((packages, decisions))
+    })?;
+    let (mut shown, mut lines) = (Vec::new(), Vec::new());
+    for (m, _) in bundled::all()? {
+        let kind = m.kind().to_string();
+        lines.push(format!("{} {}  {kind}  {}", m.id, m.version, m.summary));
+        lines.extend(capabilities(&m).into_iter().map(|sentence| format!("    {sentence}")));
+        shown.push(json!({
+            "id": m.id, "version": m.version, "kind": kind, "summary": m.summary, "capabilities": capabilities(&m), "origin": "host",
+        }));
     }
+    for package in &packages {
+        let m = Manifest::parse(&package.manifest)?;
+        let decided = decisions.get(&package.id).map(Vec::as_slice).unwrap_or_default();
+        let permissions: Vec<_> = asks(&m).iter().map(|ask| (ask.to_string(), state(ask, decided))).collect();
+        let stands = match package.state {
+            PackageState::Waiting => "waits for a decision",
+            PackageState::Serves => "serves",
+            PackageState::Superseded | PackageState::Gone => "served before",
+        };
+        let short = package.digest.get(..12).unwrap_or(&package.digest);
+        let signed = package.publisher.as_deref().unwrap_or("nobody");
+        lines.push(format!("{} {}  {}  {}", m.id, m.version, m.kind(), m.summary));
+        lines.push(format!("    package {short} {stands}, signed by {signed}"));
+        lines.extend(permissions.iter().map(|(name, state)| format!("    {name}: {state}")));
+        shown.push(json!({
+            "id": m.id, "version": m.version, "kind": m.kind().to_string(), "summary": m.summary, "capabilities": capabilities(&m),
+            "origin": "package", "state": package.state, "digest": package.digest, "publisher": package.publisher,
+            "permissions": permissions.iter().map(|(name, state)| json!({ "permission": name, "state": state })).collect::<Vec<_>>(),
+        }));
+    }
+    context.answer(&Value::Array(shown), || lines.join("\n"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,7 +106,7 @@ pub(super) fn capabilities(manifest: &Manifest) -> Vec<String> {
     all
 }
 
-fn effect(kind: &EffectKind) -> &'static str {
+pub(super) fn effect(kind: &EffectKind) -> &'static str {
     match kind {
         EffectKind::Reply => "reply",
         EffectKind::Template => "send templates",
@@ -91,7 +120,7 @@ fn effect(kind: &EffectKind) -> &'static str {
     }
 }
 
-fn scope(scope: &StateScope) -> &'static str {
+pub(super) fn scope(scope: &StateScope) -> &'static str {
     match scope {
         StateScope::Conversation => "the conversation",
         StateScope::Contact => "the contact",
@@ -99,7 +128,7 @@ fn scope(scope: &StateScope) -> &'static str {
     }
 }
 
-fn call(call: &ModelCall) -> &'static str {
+pub(super) fn call(call: &ModelCall) -> &'static str {
     match call {
         ModelCall::Chat => "chat",
         ModelCall::Embed => "embed",

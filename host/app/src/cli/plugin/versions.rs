@@ -21,7 +21,7 @@ pub(super) fn list(context: &Context) -> Result<ExitCode> {
         let kept = store.plugin_versions().await?;
         let (mut shown, mut rows) = (Vec::new(), Vec::new());
         for one in &kept {
-            let here = bundled::digest(&one.id)?.as_deref() == Some(&one.digest);
+            let here = bundled::digest(store, &one.id).await?.as_deref() == Some(&one.digest);
             let state = match (&one.yanked, here) {
                 (Some(_), _) => "yanked",
                 (None, true) => "active",

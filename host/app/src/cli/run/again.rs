@@ -77,7 +77,7 @@ async fn version(store: &Store, run: &RunRow, asked: &str) -> Result<(String, St
         bail!("plugin.not_pinned: run {} uses no {id}; it is pinned to versions of: {}", run.id, pinned.join(", "));
     }
     let digest = match digest {
-        "" => bundled::digest(&id)?,
+        "" => bundled::digest(store, &id).await?,
         _ => Some(digest.to_owned()),
     };
     let Some(digest) = digest else {

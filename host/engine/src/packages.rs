@@ -1,0 +1,120 @@
+//! Plugins of packages: what was added is taken up without a restart, and what each may do is looked up at every call. Code is
+//! swapped in one step in the catalog; runs go on with the version to which they are pinned. A package that does not load leaves
+//! the one before it in its place.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pointsman_core::id::WorkspaceId;
+use pointsman_core::permission::{Permission, Permits};
+use pointsman_manifest::Manifest;
+use pointsman_store::{PackageRow, PackageState, StoreError};
+
+use crate::Engine;
+use crate::catalog::Plugin;
+
+/// A plugin that came in a package, and what the operator lets it do.
+#[derive(Debug)]
+pub struct Package {
+    /// Whether a version of it serves; one that was removed runs nowhere.
+    pub serves: bool,
+    /// In each workspace. Where nothing stands it may do nothing.
+    permits: HashMap<WorkspaceId, Permits>,
+    /// Denials that stand in the audit: each once, until something else is decided.
+    told: Mutex<HashSet<(WorkspaceId, Permission)>>,
+}
+
+impl Package {
+    /// Whether it may do this.
+    #[must_use]
+    pub fn may(&self, workspace: WorkspaceId, permission: &Permission) -> bool {
+        self.serves && self.permits.get(&workspace).is_some_and(|permits| permits.allow(permission))
+    }
+}
+
+impl Engine {
+    /// Reads which packages serve and what they may do, and lets their code in.
+    pub async fn load_packages(&self) -> Result<(), StoreError> {
+        let mut rows: HashMap<String, Vec<PackageRow>> = HashMap::new();
+        for row in self.store.packages().await? {
+            rows.entry(row.id.clone()).or_default().push(row);
+        }
+        let workspaces = self.store.workspaces().await?;
+        let mut packages = HashMap::new();
+        for (id, rows) in rows {
+            if self.catalog.plugin(&id).is_some() && self.catalog.package(&id).is_none() {
+                tracing::error!(plugin = %id, "a package has the id of a plugin of this host, which is used in its place; remove the package");
+                continue;
+            }
+            let decisions = self.store.plugin_decisions(&id).await?;
+            let mut permits = HashMap::new();
+            for workspace in &workspaces {
+                let withheld = self.store.plugin_withheld(workspace.id, &id).await?;
+                permits.insert(workspace.id, Permits::new(&decisions, withheld));
+            }
+            let serves = rows.iter().find(|row| row.state == PackageState::Serves);
+            let told = match self.catalog.package(&id) {
+                Some(before) if before.permits == permits => before.told.lock().clone(),
+                _ => HashSet::new(),
+            };
+            let package = Package { serves: serves.is_some(), permits, told: Mutex::new(told) };
+            // What it may do stands before its code does.
+            packages.insert(Arc::<str>::from(id.as_str()), (Arc::new(package), serves.cloned()));
+        }
+        self.catalog.set_packages(packages.iter().map(|(id, (package, _))| (Arc::clone(id), Arc::clone(package))).collect());
+        for (id, (_, serves)) in packages {
+            match serves {
+                Some(row) => self.take_up(&row).await?,
+                None => self.catalog.remove_plugin(&id),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the package that serves into the catalog, if it is not there yet.
+    async fn take_up(&self, row: &PackageRow) -> Result<(), StoreError> {
+        let manifest = match Manifest::parse(&row.manifest) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                tracing::error!(plugin = %row.id, %error, "the manifest of a package is not read any more; the plugin stays as it was");
+                return Ok(());
+            }
+        };
+        let same = |now: Plugin| *now.digest == *row.component && *now.manifest == manifest;
+        if self.catalog.plugin(&row.id).is_some_and(same) {
+            return Ok(());
+        }
+        let Some(kept) = self.store.plugin_component(&row.id, &row.component).await? else {
+            tracing::error!(plugin = %row.id, "the code of a package is not kept; the plugin stays as it was");
+            return Ok(());
+        };
+        let _turn = self.loading.lock().await;
+        match self.steps.load_version(&row.manifest, &kept.component).await {
+            Ok(()) => {
+                tracing::info!(plugin = %row.id, version = %row.version, "a plugin was taken up");
+                let (id, digest) = (row.id.as_str().into(), row.component.as_str().into());
+                self.catalog.add_plugin(Plugin { id, digest, manifest: Arc::new(manifest) });
+            }
+            Err(failure) => {
+                tracing::error!(plugin = %row.id, version = %row.version, %failure, "a plugin does not load; it stays as it was")
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes into the audit what a plugin was not let do, each thing once until something else is decided about the plugin.
+    pub(crate) async fn tell_denied(&self, workspace: WorkspaceId, id: &str, denied: Vec<Permission>) {
+        let Some(package) = self.catalog.package(id) else { return };
+        for permission in denied {
+            if !package.told.lock().insert((workspace, permission.clone())) {
+                continue;
+            }
+            let detail = format!("{id} {permission}");
+            if let Err(error) = self.store.audit(workspace, "system", "plugin.deny", &detail).await {
+                tracing::error!(%error, plugin = id, %permission, "a denial could not be written into the audit");
+                package.told.lock().remove(&(workspace, permission));
+            }
+        }
+    }
+}
