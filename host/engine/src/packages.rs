@@ -65,7 +65,7 @@ impl Engine {
         self.catalog.set_packages(packages.iter().map(|(id, (package, _))| (Arc::clone(id), Arc::clone(package))).collect());
         for (id, (_, serves)) in packages {
             match serves {
-                Some(row) => self.take_up(&row).await?,
+                Some(row) => self.let_in(&row).await?,
                 None => self.catalog.remove_plugin(&id),
             }
         }
@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// Puts the package that serves into the catalog, if it is not there yet.
-    async fn take_up(&self, row: &PackageRow) -> Result<(), StoreError> {
+    async fn let_in(&self, row: &PackageRow) -> Result<(), StoreError> {
         let manifest = match Manifest::parse(&row.manifest) {
             Ok(manifest) => manifest,
             Err(error) => {
