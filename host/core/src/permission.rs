@@ -65,6 +65,15 @@ impl Permission {
         }
     }
 
+    /// The same without what only one request says: in its path words of a contact may stand.
+    #[must_use]
+    pub fn at_large(&self) -> Self {
+        match self {
+            Self::Http { method, host, .. } => Self::Http { method: *method, host: host.clone(), path: "/".to_owned() },
+            other => other.clone(),
+        }
+    }
+
     /// Whether a manifest asks for it.
     #[must_use]
     pub fn asked_by(&self, manifest: &Manifest) -> bool {
@@ -197,8 +206,19 @@ impl Permits {
     /// Whether it may.
     #[must_use]
     pub fn allow(&self, permission: &Permission) -> bool {
-        let among = |some: &[Permission]| some.iter().any(|one| one.covers(permission));
-        among(&self.granted) && !among(&self.withheld)
+        self.granted(permission) && self.withheld(permission).is_none()
+    }
+
+    /// Whether the house grants it.
+    #[must_use]
+    pub fn granted(&self, permission: &Permission) -> bool {
+        self.granted.iter().any(|one| one.covers(permission))
+    }
+
+    /// What the workspace withholds of which this is a part.
+    #[must_use]
+    pub fn withheld(&self, permission: &Permission) -> Option<&Permission> {
+        self.withheld.iter().find(|one| one.covers(permission))
     }
 }
 

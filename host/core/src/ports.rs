@@ -135,10 +135,10 @@ pub trait StepHost: Send + Sync {
     /// words: unlike what a conversation tells, they carry no mark.
     async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal>;
 
-    /// Whether the operator's half of a permission stands now. Asked on every call, after the manifest's half: code is pinned,
-    /// permission is not. Where there is no operator (a trial, a test) what the manifest asks for is enough.
-    fn may(&self, _permission: &Permission) -> bool {
-        true
+    /// Why the operator's half of a permission does not stand now: the command that would grant it, in full. Asked on every call:
+    /// code is pinned, permission is not. Where there is no operator (a trial, a test) what the manifest asks for is enough.
+    fn withheld(&self, _permission: &Permission) -> Option<String> {
+        None
     }
 
     /// Is told of every call that was denied, whichever half was missing.

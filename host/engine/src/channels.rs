@@ -152,6 +152,9 @@ impl Engine {
             _ => self.broker.send_noted(request, credentials, slots, exchange).await,
         };
         self.points.reach("send.answered");
+        if let Err(EgressError::Refused(refused)) = &outcome {
+            self.tell_refused(channel.workspace, &channel.plugin.id, refused).await;
+        }
         outcome
     }
 }

@@ -13,6 +13,7 @@
 //! | `step` | what a step may read while it runs |
 //! | [`knowledge`] | what a business knows: read, kept, searched |
 //! | [`packages`] | plugins that were handed in: taken up while the host runs, and what each may do |
+//! | `denials` | what a plugin was not let do, in the audit |
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox` | what leaves: attempt and outcome, **commit 3** |
@@ -42,6 +43,7 @@ mod answers;
 mod calls;
 pub mod catalog;
 pub mod channels;
+mod denials;
 mod effects;
 mod feed;
 mod gather;
@@ -167,6 +169,7 @@ pub struct Inner {
     pub(crate) webhook_kib: usize,
     pub(crate) closing: AtomicBool,
     pub(crate) pace: triggers::Pace,
+    pub(crate) denials: denials::Denials,
 }
 
 impl Deref for Engine {
@@ -185,6 +188,7 @@ impl Engine {
         }
         Self(Arc::new(Inner {
             pace: triggers::Pace::new(parts.replies_a_minute),
+            denials: denials::Denials::default(),
             timers: Timers::new(Arc::clone(&parts.clock)),
             library: Library::new(parts.store.clone()),
             store: parts.store,

@@ -281,7 +281,7 @@ impl Engine {
             None => Ok(running.await),
         };
         if let Some(plugin) = plugin {
-            self.tell_denied(leg.kept.workspace, &plugin, host.take_denied()).await;
+            self.tell_withheld(leg.kept.workspace, &plugin, host.take_denied()).await;
         }
         let end = match end {
             Ok(end) => end,

@@ -2,12 +2,11 @@
 //! swapped in one step in the catalog; runs go on with the version to which they are pinned. A package that does not load leaves
 //! the one before it in its place.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use pointsman_core::id::WorkspaceId;
-use pointsman_core::permission::{Permission, Permits};
+use pointsman_core::permission::{Permission, Permits, asks_in};
 use pointsman_manifest::Manifest;
 use pointsman_store::{PackageRow, PackageState, StoreError};
 
@@ -19,17 +18,41 @@ use crate::catalog::Plugin;
 pub struct Package {
     /// Whether a version of it serves; one that was removed runs nowhere.
     pub serves: bool,
-    /// In each workspace. Where nothing stands it may do nothing.
-    permits: HashMap<WorkspaceId, Permits>,
-    /// Denials that stand in the audit: each once, until something else is decided.
-    told: Mutex<HashSet<(WorkspaceId, Permission)>>,
+    /// What the version that serves asks for.
+    asks: Vec<Permission>,
+    /// In each workspace, with its name. Where nothing stands it may do nothing.
+    permits: HashMap<WorkspaceId, (String, Permits)>,
 }
 
 impl Package {
     /// Whether it may do this.
     #[must_use]
     pub fn may(&self, workspace: WorkspaceId, permission: &Permission) -> bool {
-        self.serves && self.permits.get(&workspace).is_some_and(|permits| permits.allow(permission))
+        self.serves && self.permits.get(&workspace).is_some_and(|(_, permits)| permits.allow(permission))
+    }
+
+    /// The commands that would let it do this; `None` when it may.
+    pub(crate) fn withheld(&self, id: &str, workspace: WorkspaceId, permission: &Permission) -> Option<String> {
+        if self.may(workspace, permission) {
+            return None;
+        }
+        if !self.serves {
+            return Some("`pointsman plugin add` of its package".to_owned());
+        }
+        let mut commands = Vec::new();
+        let known = self.permits.get(&workspace);
+        if !known.is_some_and(|(_, permits)| permits.granted(permission)) {
+            commands.push(format!("`pointsman plugin grant {id} {}`", self.named(permission)));
+        }
+        if let Some((name, by)) = known.and_then(|(name, permits)| permits.withheld(permission).map(|by| (name, by))) {
+            commands.push(format!("`pointsman plugin grant {id} {by} --workspace {name}`"));
+        }
+        Some(commands.join(" with "))
+    }
+
+    /// A permission as operators know it: what is asked for, not one request.
+    pub(crate) fn named(&self, permission: &Permission) -> Permission {
+        self.asks.iter().find(|ask| ask.covers(permission)).cloned().unwrap_or_else(|| permission.at_large())
     }
 }
 
@@ -51,14 +74,14 @@ impl Engine {
             let mut permits = HashMap::new();
             for workspace in &workspaces {
                 let withheld = self.store.plugin_withheld(workspace.id, &id).await?;
-                permits.insert(workspace.id, Permits::new(&decisions, withheld));
+                permits.insert(workspace.id, (workspace.name.clone(), Permits::new(&decisions, withheld)));
             }
             let serves = rows.iter().find(|row| row.state == PackageState::Serves);
-            let told = match self.catalog.package(&id) {
-                Some(before) if before.permits == permits => before.told.lock().clone(),
-                _ => HashSet::new(),
-            };
-            let package = Package { serves: serves.is_some(), permits, told: Mutex::new(told) };
+            let asks = serves.and_then(|row| asks_in(&row.manifest).ok()).unwrap_or_default();
+            if self.catalog.package(&id).is_none_or(|before| before.permits != permits) {
+                self.denials.forget(&id);
+            }
+            let package = Package { serves: serves.is_some(), asks, permits };
             // What it may do stands before its code does.
             packages.insert(Arc::<str>::from(id.as_str()), (Arc::new(package), serves.cloned()));
         }
@@ -101,20 +124,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Writes into the audit what a plugin was not let do, each thing once until something else is decided about the plugin.
-    pub(crate) async fn tell_denied(&self, workspace: WorkspaceId, id: &str, denied: Vec<Permission>) {
-        let Some(package) = self.catalog.package(id) else { return };
-        for permission in denied {
-            if !package.told.lock().insert((workspace, permission.clone())) {
-                continue;
-            }
-            let detail = format!("{id} {permission}");
-            if let Err(error) = self.store.audit(workspace, "system", "plugin.deny", &detail).await {
-                tracing::error!(%error, plugin = id, %permission, "a denial could not be written into the audit");
-                package.told.lock().remove(&(workspace, permission));
-            }
-        }
     }
 }

@@ -189,9 +189,9 @@ impl StepHost for Host {
         }
     }
 
-    fn may(&self, permission: &Permission) -> bool {
-        let package = self.plugin.as_ref().and_then(|id| self.engine.catalog.package(id));
-        package.is_none_or(|package| package.may(self.workspace, permission))
+    fn withheld(&self, permission: &Permission) -> Option<String> {
+        let id = self.plugin.as_ref()?;
+        self.engine.catalog.package(id)?.withheld(id, self.workspace, permission)
     }
 
     fn denied(&self, permission: &Permission) {

@@ -14,7 +14,7 @@ use pointsman_manifest::Manifest;
 use crate::imports::log::Book;
 use crate::imports::random::SplitMix;
 use crate::limit::Fence;
-use crate::past::Past;
+use crate::past::{Past, Question, Told};
 
 /// Reads of conversation and state by one call: each may reach the store.
 const READS: u32 = 256;
@@ -57,8 +57,8 @@ pub(crate) struct Leg {
     pub(crate) reads: u32,
     /// Its earlier legs.
     pub(crate) past: Past,
-    /// The first thing that the operator does not let it do, and it tried.
-    withheld: Option<Permission>,
+    /// The first thing that the operator does not let it do, and it tried: the code, and the sentence with the cure.
+    withheld: Option<(String, String)>,
 }
 
 impl Leg {
@@ -131,43 +131,36 @@ impl Leg {
     }
 
     /// Whether it may do this: its manifest must ask for it, and the operator must grant it. A denial prints its cure; `line` is
-    /// what would stand in the manifest.
+    /// what would stand in the manifest. What an earlier leg was denied it is denied again, though it may by now: a replay is
+    /// exact, and what is decided meanwhile holds from the next call on.
     pub(crate) fn may(&mut self, permission: &Permission, line: &str) -> Result<(), Refusal> {
-        if self.host.as_ref().is_some_and(|host| host.may(permission)) && permission.asked_by(&self.plugin) {
-            return Ok(());
+        let question = Question::new(&["denied", &permission.to_string()]);
+        if let Some(refusal) = self.past.denied(question) {
+            return Err(refusal);
         }
+        let (id, code) = (&self.plugin.id, format!("denied.{}", interface(permission)));
+        let sentence = if !permission.asked_by(&self.plugin) {
+            format!("the manifest of {id} does not ask for it; add `{line}` under [capabilities] of its plugin.toml")
+        } else if let Some(command) = self.host.as_ref().and_then(|host| host.withheld(permission)) {
+            let sentence = format!("{id} may not do this here; {command} allows it");
+            self.withheld.get_or_insert_with(|| (code.clone(), sentence.clone()));
+            sentence
+        } else if self.host.is_none() {
+            "there is no conversation here to do it in".to_owned()
+        } else {
+            return Ok(());
+        };
         if let Some(host) = &self.host {
             host.denied(permission);
         }
-        Err(if permission.asked_by(&self.plugin) {
-            self.withheld.get_or_insert_with(|| permission.clone());
-            Refusal::Denied(self.withheld_sentence(permission))
-        } else {
-            self.denied(interface(permission), line)
-        })
-    }
-
-    fn withheld_sentence(&self, permission: &Permission) -> String {
-        let (id, what) = (&self.plugin.id, interface(permission));
-        format!("denied.{what}: {id} may not do this here; `pointsman plugin grant {id} {permission}` allows it")
-    }
-
-    /// A denial of what the manifest does not ask for.
-    pub(crate) fn denied(&self, what: &str, line: &str) -> Refusal {
-        Refusal::Denied(format!(
-            "denied.{what}: the manifest of {} does not ask for it; add `{line}` under [capabilities] of its plugin.toml",
-            self.plugin.id
-        ))
+        let refusal = Refusal::Denied(format!("{code}: {sentence}"));
+        self.past.note(question, Told::Refused(refusal.clone()));
+        Err(refusal)
     }
 
     /// The failure of a call that was not let do what it wanted: in the place of its own word for it, which may say less.
     pub(crate) fn withheld(&self) -> Option<Failure> {
-        self.withheld.as_ref().map(|permission| {
-            let code = format!("denied.{}", interface(permission));
-            let sentence = self.withheld_sentence(permission);
-            let sentence = sentence.split_once(": ").map_or(sentence.as_str(), |(_, rest)| rest).to_owned();
-            Failure::new(Class::Denied, code, sentence)
-        })
+        self.withheld.as_ref().map(|(code, sentence)| Failure::new(Class::Denied, code.clone(), sentence.clone()))
     }
 }
 

@@ -108,6 +108,14 @@ impl Past {
         })
     }
 
+    /// The denial that an earlier leg was told at this place, if it was told one.
+    pub(crate) fn denied(&mut self, question: Question) -> Option<Refusal> {
+        let read = self.reads.get(self.told).filter(|read| self.diverged.is_none() && read.call == question.hex())?;
+        let refusal = read.answer.clone().err()?;
+        self.told += 1;
+        Some(refusal)
+    }
+
     /// Notes what a new read was told.
     pub(crate) fn note(&mut self, question: Question, told: Told) {
         self.live.push((question, told));

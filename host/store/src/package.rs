@@ -169,6 +169,7 @@ impl Store {
                     package: PackageRow { state: PackageState::Serves, ..to.clone() },
                     decisions,
                     undecided: Vec::new(),
+                    serves: Some(to.version.clone()),
                 }))
             })
         })
@@ -218,18 +219,20 @@ impl Store {
         let of_state = |state| rows.iter().find(|row| row.state == state);
         let package = of_state(PackageState::Waiting).or_else(|| of_state(PackageState::Serves));
         let mut package = package.cloned().ok_or(StoreError::Missing("package"))?;
+        let mut serves = of_state(PackageState::Serves).map(|row| row.version.clone());
         let asks = permission::asks_in(&package.manifest).map_err(|e| StoreError::Unreadable(e.to_string()))?;
         let open = undecided(&asks, &decisions);
         let named = format!("{id} {} {}", package.version, package.digest);
         if package.state == PackageState::Waiting && open.is_empty() {
             serve(c, &package).await?;
             package.state = PackageState::Serves;
+            serves = Some(package.version.clone());
             self.audit_within(c, ws, actor, "plugin.serve", &named).await?;
         } else if package.state == PackageState::Waiting {
             let words: Vec<String> = open.iter().map(ToString::to_string).collect();
             self.audit_within(c, ws, actor, "plugin.wait", &format!("{named}: {}", words.join(" "))).await?;
         }
-        Ok(Standing { package, decisions, undecided: open })
+        Ok(Standing { package, decisions, undecided: open, serves })
     }
 }
 
@@ -283,8 +286,8 @@ fn welcome(rows: &[PackageRow], new: &PackageNew) -> std::result::Result<(), Fai
         let now = new.publisher.as_deref().map_or("by nobody".to_owned(), |key| format!("by {key}"));
         let text = format!(
             "{id} has come from the key {by} so far, and this package is signed {now}. If its publisher told you of a new key by \
-             another way, say so: `pointsman plugin add FILE --trust {}`",
-            new.publisher.as_deref().unwrap_or("nobody"),
+             another way, say so: `pointsman plugin add FILE {}`",
+            new.publisher.as_deref().map_or("--unsigned --trust nobody".to_owned(), |key| format!("--trust {key}")),
         );
         return Err(refusal("package.other_key", text));
     }

@@ -85,4 +85,6 @@ pub struct Standing {
     pub decisions: Vec<Decision>,
     /// What the package asks for and nobody has decided.
     pub undecided: Vec<Permission>,
+    /// The version that serves now.
+    pub serves: Option<String>,
 }

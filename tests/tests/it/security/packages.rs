@@ -9,7 +9,7 @@ use pointsman_store::{PackageState, Standing, Store, Will};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::parcels::{SMALL, body, component, key, manifest, package};
-use crate::support::{Site, cache};
+use crate::support::{Site, binary, cache};
 
 const WS: pointsman_core::id::Id = pointsman::wiring::FIRST_WORKSPACE;
 
@@ -24,7 +24,8 @@ impl Desk {
     async fn new() -> Self {
         let site = Site::new(&[]).await;
         let store = pointsman::wiring::open_store(&site.config()).await.unwrap();
-        let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache()), ..SandboxConfig::default() }).unwrap();
+        let compiler = Some(pointsman::config::compiler(&binary().to_string_lossy()));
+        let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache()), compiler, ..SandboxConfig::default() }).unwrap();
         Self { site, store, sandbox }
     }
 
@@ -160,6 +161,7 @@ fn tampered() -> Vec<Tampered> {
         ("imports what no host has", coded(&importing("acme:host/shell@1.0.0")), IMPORT),
         ("does not say that it calls http", lie(SMALL.lines().last().unwrap()), IMPORT),
         ("does not say that it acts", lie(SMALL.lines().nth(1).unwrap()), IMPORT),
+        ("does not say that it looks things up", lie("knowledge = { why = \"looks answers up\" }"), IMPORT),
         ("compressed code", coded(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xed\xc1\x01\r\0\0\0\xc2\xa0\xf7Om"), &["plugin.invalid"]),
         (
             "an archive with a link and a path that climbs",
@@ -219,10 +221,13 @@ async fn a_plugin_keeps_its_publisher_and_goes_back_to_nothing_older_by_itself()
     let wrong = named(key(8).public().to_string());
     assert_eq!(desk.add(&of("1.0.0", 7), wrong).await.unwrap_err().code, "package.other_key", "not the key that was named");
     assert_eq!(desk.add(&of("1.0.0", 7), granted()).await.unwrap().package.state, PackageState::Serves);
-    for (bytes, terms) in [(of("1.1.0", 8), granted()), (of("1.1.0", 0), unsigned())] {
+    let by_key = format!("FILE --trust {}`", key(8).public());
+    for (bytes, terms, cure) in
+        [(of("1.1.0", 8), granted(), by_key.as_str()), (of("1.1.0", 0), unsigned(), "FILE --unsigned --trust nobody`")]
+    {
         let refused = desk.add(&bytes, terms).await.unwrap_err();
         assert_eq!(refused.code, "package.other_key");
-        assert!(refused.message.contains("--trust") && refused.message.contains(&key(7).public().to_string()), "{refused}");
+        assert!(refused.message.contains(cure) && refused.message.contains(&key(7).public().to_string()), "{refused}");
     }
     desk.store.remove_packages(WS, "cli", "acme/desk").await.unwrap().unwrap();
     assert_eq!(desk.add(&of("1.1.0", 8), granted()).await.unwrap_err().code, "package.other_key", "known though it was removed");
@@ -312,7 +317,7 @@ http = [{ host = "api.example.com", methods = ["GET", "POST"], credential = "tok
         ("[\"contact\", \"workspace\"]", "\"workspace\""),
         ("model = { why = \"thinks\" }", ""),
         ("model = {", "model = { calls = [\"embed\"],"),
-        ("knowledge = { why = \"looks up\" }", ""),
+        ("[\"contact\", \"workspace\"]", "\"contact\""),
         ("[\"GET\", \"POST\"]", "[\"POST\"]"),
         ("credential =", "paths = [\"/v1\"], credential ="),
         ("credential = \"token\", placements = [\"bearer\", \"query\"], ", ""),

@@ -12,6 +12,7 @@ pub const SMALL: &str = r#"
 act = { effects = ["reply"], why = "answers at the desk" }
 conversation = { why = "reads what was said" }
 state = { scope = "contact", why = "counts its answers" }
+knowledge = { why = "looks answers up" }
 http = [{ host = "api.example.com", methods = ["GET"], paths = ["/v1"], credential = "token", why = "looks orders up" }]
 "#;
 

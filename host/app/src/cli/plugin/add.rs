@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::super::table::table;
 use super::Context;
+use crate::config::compiler;
 use crate::packages::{self, Terms, state};
 use crate::wiring::{self, FIRST_WORKSPACE};
 
@@ -64,7 +65,9 @@ pub(super) fn add(context: &Context, args: &Add) -> Result<ExitCode> {
     let package = packages::open(&args.file);
     with_store(context, async |store| {
         let cache = Some(config.path(&config.sandbox.cache));
-        let sandbox = Sandbox::new(SandboxConfig { cache, threads: 1, places: 2, warm: 2, ..SandboxConfig::default() })?;
+        let compiler = Some(compiler(&config.sandbox.compiler));
+        let few = SandboxConfig { cache, compiler, threads: 1, places: 2, warm: 2, ..SandboxConfig::default() };
+        let sandbox = Sandbox::new(few)?;
         let added = packages::add(store, &sandbox, package, terms).await?;
         told(context, added, "serves")
     })
@@ -140,7 +143,7 @@ fn no(context: &Context, refused: &Failure) -> Result<ExitCode> {
 
 /// Says how a plugin stands: every permission with its state, and what is to be done.
 fn told(context: &Context, acted: Result<Standing, Failure>, word: &str) -> Result<ExitCode> {
-    let Standing { package, decisions, undecided } = match acted {
+    let Standing { package, decisions, undecided, serves } = match acted {
         Ok(standing) => standing,
         Err(refused) => return no(context, &refused),
     };
@@ -149,7 +152,7 @@ fn told(context: &Context, acted: Result<Standing, Failure>, word: &str) -> Resu
     let (id, waits) = (&package.id, package.state == PackageState::Waiting);
     let open: Vec<String> = undecided.iter().map(ToString::to_string).collect();
     let shown = json!({
-        "done": true, "package": package, "waits": waits, "undecided": open,
+        "done": true, "package": package, "waits": waits, "undecided": open, "serves": serves,
         "permissions": rows.iter().map(|[name, state]| json!({ "permission": name, "state": state })).collect::<Vec<_>>(),
     });
     context.answer(&shown, || {
@@ -160,8 +163,9 @@ fn told(context: &Context, acted: Result<Standing, Failure>, word: &str) -> Resu
         }
         lines.push(if waits {
             let open = open.join(" ");
+            let until = serves.map_or("no workflow can use it yet".to_owned(), |version| format!("{version} still serves"));
             format!(
-                "It asks for what nobody has decided; what served before still serves.\n  pointsman plugin grant {id} {open}\n  \
+                "It asks for what nobody has decided; {until}.\n  pointsman plugin grant {id} {open}\n  \
                  pointsman plugin revoke {id} {open}"
             )
         } else {
