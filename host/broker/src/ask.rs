@@ -57,6 +57,8 @@ pub(crate) enum Ask<'a> {
     Send {
         request: Cow<'a, HttpRequest>,
         credentials: Cow<'a, [StoredCredential]>,
+        /// Where it may go without a secret, beside the hosts of its secrets.
+        origins: Cow<'a, [String]>,
         #[serde(borrow)]
         exchange: Option<Exchange<'a>>,
     },

@@ -76,16 +76,17 @@ pub(crate) fn one_owner(credentials: &[StoredCredential]) -> Result<(), Failure>
     }
 }
 
-/// A request without credentials still goes only where it was granted: what a contact wrote is worth protecting too.
-pub(crate) fn destination(url: &Url, credentials: &[StoredCredential]) -> Result<(), Failure> {
-    if credentials.iter().any(|credential| pinned(&credential.hosts, url)) {
+/// A request without credentials still goes only where it was granted: what a contact wrote is worth protecting too. `origins` are
+/// those that the plugin may speak to without a secret.
+pub(crate) fn destination(url: &Url, credentials: &[StoredCredential], origins: &[String]) -> Result<(), Failure> {
+    if pinned(origins, url) || credentials.iter().any(|credential| pinned(&credential.hosts, url)) {
         return Ok(());
     }
     let origin = url.origin().ascii_serialization();
     Err(Failure::new(
         Class::Denied,
         "denied.http",
-        format!("{} is not among the hosts of this channel's credentials; the manifest must name it there", short(&origin)),
+        format!("{} is not among the hosts that this plugin may speak to; its manifest must name it", short(&origin)),
     ))
 }
 
@@ -98,16 +99,7 @@ pub(crate) fn placements(request: &HttpRequest, slots: &[CredentialSlot]) -> Res
 /// message would send it to a stranger through the very host it is pinned to. `slots` is what the manifest says; a slot that
 /// is not in it goes as a bearer token alone.
 fn placement(slot: &str, place: &Placement, slots: &[CredentialSlot]) -> Result<(), Failure> {
-    let kind = match place {
-        Placement::Bearer => PlacementKind::Bearer,
-        Placement::BasicPassword { .. } => PlacementKind::BasicPassword,
-        Placement::BasicUserName => PlacementKind::BasicUserName,
-        Placement::Header { .. } => PlacementKind::Header,
-        Placement::Query(_) => PlacementKind::Query,
-        Placement::Path(_) => PlacementKind::Path,
-        Placement::FormField(_) => PlacementKind::FormField,
-        Placement::JsonField(_) => PlacementKind::JsonField,
-    };
+    let kind = place.kind();
     let known = slots.iter().find(|known| known.slot == slot);
     if known.map_or(kind == PlacementKind::Bearer, |known| known.allows(kind)) {
         return Ok(());
@@ -202,9 +194,15 @@ mod tests {
         other.workspace = 9;
         assert!(one_owner(&[one.clone(), one.clone()]).is_ok() && one_owner(&[]).is_ok());
         assert!(one_owner(&[one.clone(), other]).is_err());
-        assert!(destination(&url, std::slice::from_ref(&one)).is_ok());
-        assert_eq!(destination(&url, &[]).unwrap_err().code, "denied.http");
-        assert_eq!(destination(&Url::parse("https://b.example/").unwrap(), &[one]).unwrap_err().code, "denied.http");
+        assert!(destination(&url, std::slice::from_ref(&one), &[]).is_ok());
+        assert_eq!(destination(&url, &[], &[]).unwrap_err().code, "denied.http");
+        let other = Url::parse("https://b.example/").unwrap();
+        assert_eq!(destination(&other, std::slice::from_ref(&one), &[]).unwrap_err().code, "denied.http");
+        let origins = ["https://b.example".to_owned()];
+        assert!(destination(&other, &[], &origins).is_ok());
+        assert_eq!(destination(&url, &[], &origins).unwrap_err().code, "denied.http");
+        // To speak to a host is not to have a secret go there.
+        assert!(pick("token", std::slice::from_ref(&one), &other).is_err());
     }
 
     #[test]

@@ -165,7 +165,21 @@ impl Broker {
         credentials: &[StoredCredential],
         slots: &[CredentialSlot],
     ) -> Result<HttpResponse, EgressError> {
-        self.exchange(request, credentials, slots, None).await
+        self.exchange(request, credentials, slots, (&[], None)).await
+    }
+
+    /// Sends a request of a step: as [`Broker::send_placed`], and without a secret also to `origins` (`https://api.example.com`).
+    ///
+    /// # Errors
+    /// See [`EgressError`].
+    pub async fn send_among(
+        &self,
+        request: &HttpRequest,
+        credentials: &[StoredCredential],
+        slots: &[CredentialSlot],
+        origins: &[String],
+    ) -> Result<HttpResponse, EgressError> {
+        self.exchange(request, credentials, slots, (origins, None)).await
     }
 
     /// Like [`Broker::send_placed`], and what comes of it is noted before it is handed on, until [`Broker::forget`].
@@ -179,7 +193,7 @@ impl Broker {
         slots: &[CredentialSlot],
         exchange: Exchange<'_>,
     ) -> Result<HttpResponse, EgressError> {
-        self.exchange(request, credentials, slots, Some(exchange)).await
+        self.exchange(request, credentials, slots, (&[], Some(exchange))).await
     }
 
     async fn exchange(
@@ -187,11 +201,11 @@ impl Broker {
         request: &HttpRequest,
         credentials: &[StoredCredential],
         slots: &[CredentialSlot],
-        exchange: Option<Exchange<'_>>,
+        (origins, exchange): (&[String], Option<Exchange<'_>>),
     ) -> Outcome {
         grants::placements(request, slots)?;
         let (request, credentials) = (Cow::Borrowed(request), Cow::Borrowed(credentials));
-        match self.ask(Ask::Send { request, credentials, exchange }).await? {
+        match self.ask(Ask::Send { request, credentials, origins: Cow::Borrowed(origins), exchange }).await? {
             Reply::Sent(outcome) => outcome,
             other => Err(EgressError::Lost(format!("the broker answered something else: {}", other.word()))),
         }

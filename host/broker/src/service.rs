@@ -32,7 +32,9 @@ impl Service {
             Ask::Matches { secret, given } => {
                 Reply::Is(secret.open(&self.opener).is_ok_and(|secret| verify::is_secret(&secret, given)))
             }
-            Ask::Send { request, credentials, exchange } => Reply::Sent(self.send(&request, &credentials, exchange).await),
+            Ask::Send { request, credentials, origins, exchange } => {
+                Reply::Sent(self.send(&request, (&credentials, &origins), exchange).await)
+            }
             Ask::Check { request, credentials } => match self.egress.check(&self.opener, &request, &credentials) {
                 Ok(()) => Reply::Done,
                 Err(failure) => Reply::Sent(Err(EgressError::Refused(failure))),
@@ -46,7 +48,12 @@ impl Service {
         }
     }
 
-    async fn send(&self, request: &HttpRequest, credentials: &[StoredCredential], exchange: Option<Exchange<'_>>) -> Outcome {
+    async fn send(
+        &self,
+        request: &HttpRequest,
+        (credentials, origins): (&[StoredCredential], &[String]),
+        exchange: Option<Exchange<'_>>,
+    ) -> Outcome {
         let noting = self.answers.as_ref().zip(exchange);
         if let Some((answers, exchange)) = noting {
             answers.open();
@@ -55,7 +62,7 @@ impl Service {
                 answers.note(exchange, None);
             }
         }
-        let sent = self.egress.send(&self.opener, request, credentials).await;
+        let sent = self.egress.send(&self.opener, request, credentials, origins).await;
         if let Err(EgressError::Refused(failure)) = &sent {
             let owner = credentials.first().map(|credential| (credential.workspace, credential.owner));
             tracing::warn!(?owner, code = failure.code, "request refused");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pointsman_manifest::{Manifest, PlacementKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -134,6 +135,12 @@ pub trait StepHost: Send + Sync {
     /// The passages of a knowledge base of the workspace that fit a question best, best first; at most 50. They are the operator's own
     /// words: unlike what a conversation tells, they carry no mark.
     async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal>;
+
+    /// Makes a request for a plugin with this manifest, by which both halves of each permission were asked. Where it goes, and which
+    /// secret with it, is judged once more by whoever sends it. What comes back holds no secret.
+    async fn request(&self, _asks: &Manifest, _request: HttpRequest) -> Result<HttpResponse, Refusal> {
+        Err(Refusal::Unavailable("no request leaves from here; a host that serves makes them".to_owned()))
+    }
 
     /// Why the operator's half of a permission does not stand now: the command that would grant it, in full. Asked on every call:
     /// code is pinned, permission is not. Where there is no operator (a trial, a test) what the manifest asks for is enough.
@@ -392,6 +399,23 @@ pub enum Placement {
     Path(String),
     FormField(String),
     JsonField(String),
+}
+
+impl Placement {
+    /// The manifest's word for it.
+    #[must_use]
+    pub fn kind(&self) -> PlacementKind {
+        match self {
+            Self::Bearer => PlacementKind::Bearer,
+            Self::BasicPassword { .. } => PlacementKind::BasicPassword,
+            Self::BasicUserName => PlacementKind::BasicUserName,
+            Self::Header { .. } => PlacementKind::Header,
+            Self::Query(_) => PlacementKind::Query,
+            Self::Path(_) => PlacementKind::Path,
+            Self::FormField(_) => PlacementKind::FormField,
+            Self::JsonField(_) => PlacementKind::JsonField,
+        }
+    }
 }
 
 /// Names a secret without knowing it.

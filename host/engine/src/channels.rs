@@ -7,7 +7,7 @@ use pointsman_core::failure::{Class, Failure, PluginFailure};
 use pointsman_core::outbox::{Attempt, OnUnknown, Rules};
 use pointsman_core::ports::{Account, Done, HttpRequest, HttpResponse, Job, MAX_TURNS, Operation, Turn};
 use pointsman_core::retry::Policy;
-use pointsman_store::{ChannelRow, ChannelState, StoreError};
+use pointsman_store::{ChannelRow, ChannelState, CredentialRow, StoreError};
 
 use crate::Engine;
 use crate::catalog::{Channel, Plugin};
@@ -176,11 +176,7 @@ pub fn channel(row: ChannelRow, plugin: Plugin) -> Channel {
             Rule::Skip => OnUnknown::Skip,
         },
     };
-    let credentials = row
-        .credentials
-        .into_iter()
-        .map(|c| StoredCredential { workspace: c.workspace.0, owner: c.owner.0, slot: c.slot, hosts: c.hosts, sealed: c.sealed })
-        .collect();
+    let credentials = row.credentials.into_iter().map(sealed).collect();
     Channel {
         id: row.id,
         workspace: row.workspace,
@@ -189,6 +185,11 @@ pub fn channel(row: ChannelRow, plugin: Plugin) -> Channel {
         credentials,
         rules,
     }
+}
+
+/// A secret as the broker takes it.
+pub(crate) fn sealed(row: CredentialRow) -> StoredCredential {
+    StoredCredential { workspace: row.workspace.0, owner: row.owner.0, slot: row.slot, hosts: row.hosts, sealed: row.sealed }
 }
 
 fn millis(given: u64) -> Millis {

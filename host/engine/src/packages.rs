@@ -31,6 +31,11 @@ impl Package {
         self.serves && self.permits.get(&workspace).is_some_and(|(_, permits)| permits.allow(permission))
     }
 
+    /// What people call a workspace.
+    pub(crate) fn workspace(&self, workspace: WorkspaceId) -> Option<&str> {
+        self.permits.get(&workspace).map(|(name, _)| name.as_str())
+    }
+
     /// The commands that would let it do this; `None` when it may.
     pub(crate) fn withheld(&self, id: &str, workspace: WorkspaceId, permission: &Permission) -> Option<String> {
         if self.may(workspace, permission) {

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use pointsman_broker::{EgressError, StoredCredential};
 use pointsman_core::effect::Scope;
 use pointsman_core::event::Person;
+use pointsman_core::failure::Class;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::permission::Permission;
-use pointsman_core::ports::{ConversationInfo, Passage, Refusal, Said, StepHost};
+use pointsman_core::ports::{ConversationInfo, HttpRequest, HttpResponse, Passage, Refusal, Said, StepHost};
+use pointsman_manifest::Manifest;
 use pointsman_store::{ContactBody, ConversationBody, ConversationRef, StoreError};
 use serde_json::{Value, json};
 
 use crate::Engine;
+use crate::channels::sealed;
 use crate::knowledge::{Answer, Ranked};
 
 /// A conversation as the runs of one event see it.
@@ -186,6 +190,45 @@ impl StepHost for Host {
                 tracing::error!(code = failure.code, message = failure.message, "a step's search failed");
                 Err(Refusal::Unavailable("the knowledge of this house cannot be searched at the moment".to_owned()))
             }
+        }
+    }
+
+    async fn request(&self, asks: &Manifest, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+        let id = self.plugin.as_deref().unwrap_or(asks.id.as_str());
+        let stored = self.engine.store.plugin_secrets(self.workspace, id).await.map_err(|e| unavailable(&e))?;
+        let credentials: Vec<StoredCredential> = stored.into_iter().map(sealed).collect();
+        let package = self.engine.catalog.package(id);
+        let among = package.as_ref().and_then(|package| package.workspace(self.workspace));
+        let cure = |slot: &str| {
+            let among = among.map(|name| format!(" --workspace {name}")).unwrap_or_default();
+            format!("`pointsman plugin secret {id} {slot}{among}` stores it")
+        };
+        if let Some(used) = request.credentials.iter().find(|used| !credentials.iter().any(|c| c.slot == used.slot)) {
+            let refused =
+                format!("denied.credential: no secret stands in the slot `{}` of {id}; {}", used.slot, cure(&used.slot));
+            return Err(Refusal::Denied(refused));
+        }
+        // Plain http leads only where the operator opened it: `[egress] allow_private`.
+        let sites = &asks.capabilities.http;
+        let origins: Vec<String> = sites.iter().flat_map(|site| [site.origin(), format!("http://{}", site.host)]).collect();
+        let sent = self.engine.broker.send_among(&request, &credentials, &asks.slots(), &origins).await;
+        let outcome = if sent.is_ok() { "answered" } else { "refused" };
+        metrics::counter!("pointsman_step_requests_total", "outcome" => outcome).increment(1);
+        match sent {
+            Ok(answer) => Ok(answer),
+            Err(EgressError::Refused(failure)) => {
+                self.engine.tell_refused(self.workspace, id, &failure).await;
+                let slot = request.credentials.first().filter(|_| failure.code == "denied.credential");
+                let anew =
+                    slot.map(|used| format!("; for the hosts of this version {} anew", cure(&used.slot))).unwrap_or_default();
+                Err(match failure.class {
+                    Class::Denied => Refusal::Denied(format!("{failure}{anew}")),
+                    Class::Limit => Refusal::Limit(failure.code),
+                    _ => Refusal::Invalid(failure.to_string()),
+                })
+            }
+            Err(EgressError::NotSent(failure)) => Err(Refusal::Unavailable(failure.to_string())),
+            Err(EgressError::Lost(why)) => Err(Refusal::Unavailable(format!("http.lost: {why}; it may have been done"))),
         }
     }
 

@@ -55,6 +55,10 @@ pub(crate) struct Leg {
     pub(crate) host_calls: u32,
     /// Those that may reach the store.
     pub(crate) reads: u32,
+    /// Requests to hosts.
+    pub(crate) requests: u32,
+    /// Bytes of the answers to these.
+    pub(crate) answers: usize,
     /// Its earlier legs.
     pub(crate) past: Past,
     /// The first thing that the operator does not let it do, and it tried: the code, and the sentence with the cure.
@@ -76,6 +80,8 @@ impl Leg {
             log: Book::new(limits.log),
             host_calls: 0,
             reads: 0,
+            requests: 0,
+            answers: 0,
             past: Past::default(),
             withheld: None,
         }

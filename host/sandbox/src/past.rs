@@ -6,8 +6,9 @@
 
 use pointsman_core::effect::Effect;
 use pointsman_core::journal::Read;
-use pointsman_core::ports::{ConversationInfo, Passage, Refusal, Said};
+use pointsman_core::ports::{ConversationInfo, HttpResponse, Passage, Refusal, Said};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a read was told.
@@ -21,8 +22,42 @@ pub(crate) enum Told {
     History(Vec<Said>),
     /// Passages of a knowledge base.
     Passages(Vec<Passage>),
+    /// The answer to a request.
+    Answer(Box<HttpResponse>),
     /// The host did not do it.
     Refused(Refusal),
+}
+
+/// The answer to a request in the journal's form: a body that is text, as most are, stands there as text.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Body {
+    Text(String),
+    Hex(String),
+}
+
+impl From<HttpResponse> for Kept {
+    fn from(HttpResponse { status, headers, body, kept: _ }: HttpResponse) -> Self {
+        let body = String::from_utf8(body).map_or_else(|bytes| Body::Hex(hex::encode(bytes.as_bytes())), Body::Text);
+        Self { status, headers, body }
+    }
+}
+
+impl From<Kept> for HttpResponse {
+    fn from(Kept { status, headers, body }: Kept) -> Self {
+        let body = match body {
+            Body::Text(text) => text.into_bytes(),
+            Body::Hex(digits) => hex::decode(digits).unwrap_or_default(),
+        };
+        Self { status, headers, body, kept: None }
+    }
 }
 
 impl Told {
@@ -34,6 +69,7 @@ impl Told {
             Self::Conversation(info) => text(serde_json::to_value(&info)),
             Self::History(said) => text(serde_json::to_value(&said)),
             Self::Passages(passages) => text(serde_json::to_value(&passages)),
+            Self::Answer(answer) => text(serde_json::to_value(Kept::from(*answer))),
             Self::Refused(refusal) => Err(refusal),
         }
     }
@@ -46,8 +82,12 @@ pub(crate) struct Question(u64);
 impl Question {
     /// From the name of the import and what it was given.
     pub(crate) fn new(parts: &[&str]) -> Self {
-        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-        Self(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+        parts.iter().fold(Self(0xcbf2_9ce4_8422_2325), |question, part| question.and(part.as_bytes()).and(&[0]))
+    }
+
+    /// The same with more that was given.
+    pub(crate) fn and(self, bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)))
     }
 
     fn hex(self) -> String {
@@ -106,6 +146,11 @@ impl Past {
             }),
             Err(refusal) => Err(refusal),
         })
+    }
+
+    /// What a request of an earlier leg was answered.
+    pub(crate) fn told_answer(&mut self, question: Question) -> Option<Result<HttpResponse, Refusal>> {
+        self.told::<Kept>(question).map(|told| told.map(HttpResponse::from))
     }
 
     /// The denial that an earlier leg was told at this place, if it was told one.
@@ -179,12 +224,15 @@ mod tests {
         assert!(first.told::<Option<Value>>(question).is_none());
         let info = ConversationInfo { id: "c".into(), tags: vec!["vip".into()], ..ConversationInfo::default() };
         let extra = Some(json!({ "id": "hours" }));
+        let answer = |body| HttpResponse { status: 404, headers: vec![("a".into(), "b".into())], body, kept: None };
         let passage = Passage { text: "From 9".into(), source: "a.md#hours".into(), score: 0.25, extra };
         for told in [
             Told::State(None),
             Told::State(Some(Value::Null)),
             Told::Conversation(Box::new(info.clone())),
             Told::Passages(vec![passage.clone()]),
+            Told::Answer(Box::new(answer("é".into()))),
+            Told::Answer(Box::new(answer(vec![0, 255]))),
             Told::Refused(Refusal::Unavailable("x".into())),
         ] {
             first.note(question, told);
@@ -196,6 +244,8 @@ mod tests {
         assert_eq!(again.told::<Option<Vec<Value>>>(question), Some(Ok(Some(vec![Value::Null]))));
         assert_eq!(again.told::<ConversationInfo>(question), Some(Ok(info)));
         assert_eq!(again.told::<Vec<Passage>>(question), Some(Ok(vec![passage])));
+        assert_eq!(again.told_answer(question), Some(Ok(answer("é".into()))));
+        assert_eq!(again.told_answer(question), Some(Ok(answer(vec![0, 255]))));
         assert!(again.divergence(true).is_some(), "one read is missing");
         assert_eq!(again.told::<Vec<Value>>(question), Some(Err(Refusal::Unavailable("x".into()))));
         assert_eq!(again.divergence(true), None);

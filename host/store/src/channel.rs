@@ -55,22 +55,28 @@ impl Store {
         Ok(list)
     }
 
-    async fn read_channel(&self, row: &Record) -> Result<ChannelRow> {
-        let (ws, id) = (row.id(0)?, row.id(1)?);
-        let sealed: Vec<u8> = row.get(4)?;
-        let body: Body = self.keys.channel(ws.0, id.0).await?.open_json(ws.0, "channel", id.0, &sealed)?;
-        let state = row.get(3)?;
+    /// The sealed secrets of an owner.
+    pub(crate) async fn credentials_of(&self, ws: WorkspaceId, owner: Id) -> Result<Vec<CredentialRow>> {
         let sql = "select slot,hosts,sealed from credential where ws=? and owner=? order by slot";
         let mut credentials = Vec::new();
-        for row in self.data.rows(sql, row![ws, id]).await? {
+        for row in self.data.rows(sql, row![ws, owner]).await? {
             credentials.push(CredentialRow {
                 workspace: ws,
-                owner: id,
+                owner,
                 slot: row.get(0)?,
                 hosts: serde_json::from_str(&row.get::<String>(1)?).map_err(|e| StoreError::Unreadable(e.to_string()))?,
                 sealed: row.get(2)?,
             });
         }
+        Ok(credentials)
+    }
+
+    async fn read_channel(&self, row: &Record) -> Result<ChannelRow> {
+        let (ws, id) = (row.id(0)?, row.id(1)?);
+        let sealed: Vec<u8> = row.get(4)?;
+        let body: Body = self.keys.channel(ws.0, id.0).await?.open_json(ws.0, "channel", id.0, &sealed)?;
+        let state = row.get(3)?;
+        let credentials = self.credentials_of(ws, id).await?;
         Ok(ChannelRow {
             workspace: ws,
             id,

@@ -32,6 +32,7 @@
 //! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
 //!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)
 //!               packages() plugin_decisions(id) plugin_withheld(ws, id)
+//! secret        plugin_owner(id)  plugin_secrets(ws, id) put_plugin_secret(actor, id, CredentialRow) drop_plugin_secret(ws, actor, id, slot)
 //! workspace     put_workspace(WorkspaceRow)  workspaces()
 //! books         books(ws) -> Books            open_books(ws) -> Books       parked(ws, limit) -> [ParkedItem]
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
@@ -106,6 +107,7 @@ mod park;
 mod plugin;
 mod raise;
 mod run;
+mod secret;
 mod send;
 mod sheet;
 mod state;
@@ -132,6 +134,7 @@ use pointsman_vault::IndexKey;
 pub use connect::{DISCONNECTED, Disconnected, disconnected};
 pub use lease::{Change, SHARDS, lane_of, shard_of};
 pub use park::{Acted, DROPPED, ItemKind, RETRIED, Wish};
+pub use secret::plugin_owner;
 pub use types::*;
 pub use waiting::{CALLER, TOLD};
 pub use why::*;

@@ -11,6 +11,7 @@ use pointsman_core::permission::{self, Decision, Permission, undecided};
 
 use crate::Store;
 use crate::db::{Record, Transaction};
+use crate::secret::plugin_owner;
 use crate::sheet::row;
 use crate::types::{PackageNew, PackageRow, PackageState, Result, Standing, StoreError, Will};
 
@@ -176,7 +177,7 @@ impl Store {
         .await
     }
 
-    /// Takes a plugin out: nothing serves, nothing of what was granted stays. Who its publisher is remains known. The inner error
+    /// Takes a plugin out: nothing serves, nothing of what was granted stays, nor any secret of it. Who its publisher is remains known. The inner error
     /// is a refusal: `plugin.not_installed`.
     pub async fn remove_packages(&self, ws: WorkspaceId, actor: &str, id: &str) -> Result<std::result::Result<(), Failure>> {
         let (actor, id) = (actor.to_owned(), id.to_owned());
@@ -190,6 +191,7 @@ impl Store {
                 c.run(sql, row![PackageState::Gone as i64, HOUSE, id.clone()]).await?;
                 for ws in [vec![HOUSE], workspaces(c).await?].concat() {
                     c.run("delete from plugin_grant where ws=? and id=?", row![ws, id.clone()]).await?;
+                    c.run("delete from credential where ws=? and owner=?", row![ws, plugin_owner(&id)]).await?;
                 }
                 store.audit_within(c, ws, &actor, "plugin.remove", &id).await?;
                 Ok(Ok(()))

@@ -7,15 +7,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use pointsman::{bundled, config};
+use pointsman_broker::{Broker, EgressConfig};
 use pointsman_core::effect::Scope;
 use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
 use pointsman_core::limits::Limits;
 use pointsman_core::ports::{
-    Code, ConversationInfo, Outcome, Passage, Refusal, Said, StepCall, StepEnd, StepHost, StepRunner as _,
+    Code, ConversationInfo, HttpRequest, HttpResponse, Outcome, Passage, Refusal, Said, StepCall, StepEnd, StepHost,
+    StepRunner as _,
 };
 use pointsman_manifest::Manifest;
 use pointsman_sandbox::{CompilerConfig, Sandbox, SandboxConfig, Trust};
+use pointsman_vault::MasterKey;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -165,5 +168,16 @@ impl StepHost for Desk {
 
     async fn search(&self, _: &str, _: &str, _: u32) -> Result<Vec<Passage>, Refusal> {
         self.ask(Vec::new()).await
+    }
+
+    async fn request(&self, asks: &Manifest, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+        self.ask(()).await?;
+        let origins: Vec<String> = asks.capabilities.http.iter().map(|site| site.origin()).collect();
+        let broker = MasterKey::generate()
+            .map_err(Failure::from)
+            .and_then(|key| Broker::new(key.credential_vault().1, &EgressConfig::default()))
+            .map_err(|failure| Refusal::Unavailable(failure.to_string()))?;
+        let sent = broker.send_among(&request, &[], &asks.slots(), &origins).await;
+        sent.map_err(|error| Refusal::Denied(error.to_string()))
     }
 }

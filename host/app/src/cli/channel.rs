@@ -20,7 +20,7 @@ mod disconnect;
 mod secrets;
 
 pub(super) use connect::add;
-pub(super) use secrets::from_environment;
+pub(super) use secrets::{from_environment, one_secret};
 
 /// Example: `POINTSMAN_SECRET_ACCESS_TOKEN=... pointsman channel add whatsapp --account 106540352242922`
 #[derive(Debug, clap::Args)]

@@ -30,6 +30,7 @@ mod parse;
 mod request;
 mod rig;
 mod run;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -69,6 +70,9 @@ enum Verb {
         /// The plugin's whole id.
         plugin: String,
     },
+    /// Keeps a secret that a plugin names, sealed for the hosts that its manifest names. It is read from POINTSMAN_SECRET_<SLOT>,
+    /// or from standard input.
+    Secret(secret::Secret),
     /// Makes one file of a plugin, to be added to hosts.
     Pack(pack::Pack),
     /// Keys with which publishers sign their packages.
@@ -169,6 +173,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
         Verb::Revoke(args) => add::decide(context, args, false),
         Verb::Rollback { plugin, digest } => add::rollback(context, plugin, digest.as_deref()),
         Verb::Remove { plugin } => add::remove(context, plugin),
+        Verb::Secret(args) => secret::run(context, args),
         Verb::Pack(args) => pack::pack(context, args),
         Verb::Key(verb) => pack::key(context, verb),
         Verb::Versions => versions::list(context),

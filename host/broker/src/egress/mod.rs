@@ -84,13 +84,14 @@ impl Egress {
         opener: &CredentialOpener,
         request: &HttpRequest,
         credentials: &[StoredCredential],
+        origins: &[String],
     ) -> Result<HttpResponse, EgressError> {
         let Destination { url, private } = Destination::check(&request.url, &self.allow)?;
         let client = match (&self.internal, private) {
             (Some(internal), true) => internal,
             _ => &self.public,
         };
-        let (ready, scrubber) = prepare(opener, request, url, credentials)?;
+        let (ready, scrubber) = prepare(opener, request, url, (credentials, origins))?;
         let asked = request.timeout.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1)));
         let timeout = asked.unwrap_or(self.timeout).min(MAX_TIMEOUT);
         client::exchange(client, request.method, ready, timeout, scrubber).await
@@ -104,7 +105,7 @@ impl Egress {
         credentials: &[StoredCredential],
     ) -> Result<(), Failure> {
         let Destination { url, .. } = Destination::check(&request.url, &self.allow)?;
-        prepare(opener, request, url, credentials).map(drop)
+        prepare(opener, request, url, (credentials, &[])).map(drop)
     }
 }
 
@@ -113,7 +114,7 @@ fn prepare(
     opener: &CredentialOpener,
     request: &HttpRequest,
     url: url::Url,
-    credentials: &[StoredCredential],
+    (credentials, origins): (&[StoredCredential], &[String]),
 ) -> Result<(Ready, Scrubber), Failure> {
     grants::one_owner(credentials)?;
     if request.keep_body {
@@ -123,7 +124,7 @@ fn prepare(
         return Err(Failure::limit("http-credentials", "a request names at most 4 credentials"));
     }
     if request.credentials.is_empty() {
-        grants::destination(&url, credentials)?;
+        grants::destination(&url, credentials, origins)?;
     }
     let mut picked = Vec::with_capacity(request.credentials.len());
     for used in &request.credentials {

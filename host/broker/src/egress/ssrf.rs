@@ -156,7 +156,7 @@ impl Door {
             keep_body: false,
             timeout: None,
         };
-        self.egress.send(&self.opener, &request, &[credential]).await
+        self.egress.send(&self.opener, &request, &[credential], &[]).await
     }
 
     fn asked(&self) -> usize {

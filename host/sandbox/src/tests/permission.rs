@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use pointsman_core::effect::Effect;
 use pointsman_core::journal::Read;
 use pointsman_core::permission::Permission;
-use pointsman_core::ports::Answered;
+use pointsman_core::ports::{Answered, HttpRequest, HttpResponse};
 
 use super::script::Scripts;
 use super::*;
@@ -14,6 +14,7 @@ use super::*;
 struct Guarded {
     withheld: Mutex<Vec<String>>,
     denied: Mutex<Vec<String>>,
+    requests: Mutex<Vec<HttpRequest>>,
 }
 
 #[async_trait]
@@ -30,6 +31,11 @@ impl StepHost for Guarded {
     async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal> {
         Desk::default().search(base, query, count).await
     }
+    async fn request(&self, asks: &Manifest, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+        assert_eq!(asks.id, "acme/hostile");
+        self.requests.lock().push(request);
+        Ok(HttpResponse { status: 404, headers: vec![("a".into(), "b".into())], body: b"nothing here".to_vec(), kept: None })
+    }
     fn withheld(&self, permission: &Permission) -> Option<String> {
         let word = permission.to_string();
         self.withheld.lock().contains(&word).then(|| format!("`grant {word}`"))
@@ -40,7 +46,8 @@ impl StepHost for Guarded {
 }
 
 fn withholding(words: &[&str]) -> Arc<Guarded> {
-    Arc::new(Guarded { withheld: Mutex::new(words.iter().map(|word| (*word).to_owned()).collect()), denied: Mutex::default() })
+    let withheld = Mutex::new(words.iter().map(|word| (*word).to_owned()).collect());
+    Arc::new(Guarded { withheld, ..Guarded::default() })
 }
 
 #[tokio::test]
@@ -125,4 +132,49 @@ async fn a_step_that_goes_on_is_told_the_denials_of_before_and_what_was_taken_ba
     assert!(failure.message.ends_with("`grant act:tag` allows it"), "{failure}");
     let again = leg(&scripts, source, &[], &taken, past).await;
     assert_eq!(output(again), json!(["tagged", 40, "yes"]));
+}
+
+#[tokio::test]
+async fn a_request_goes_where_it_was_granted_to_go_with_what_was_granted_to_go_there() {
+    let some = "act = { why = \"test\" }\nstate = { scope = \"contact\", why = \"test\" }\nconversation = { why = \"test\" }\n\
+        knowledge = { why = \"test\" }\nhttp = [{ host = \"api.example.com\", methods = [\"GET\"], paths = [\"/v1\"], \
+        credential = \"token\", why = \"test\" }, { host = \"b.example.com:8443\", methods = [\"GET\", \"POST\"], why = \"test\" }]";
+    let house = House::asking(SandboxConfig::default(), Trust::Stranger, some);
+    let fetch = async |requests: Value, withheld: &[&str]| {
+        let desk = withholding(withheld);
+        let call = house.call(1, json!({"do": "fetch", "requests": requests}));
+        let told = output(house.sandbox.run(call, Arc::clone(&desk) as _).await);
+        (told, desk)
+    };
+    let good = json!({ "url": "https://api.example.com/v1/orders?q=1", "slot": "token", "place": "bearer" });
+    let (told, desk) = fetch(json!([good, { "method": "POST", "url": "https://b.example.com:8443/", "body": "x" }]), &[]).await;
+    let answer = json!({ "status": 404, "headers": [["a", "b"]], "body": "nothing here" });
+    assert_eq!(told, json!([answer, answer]));
+    assert_eq!(desk.requests.lock()[0].url, "https://api.example.com/v1/orders?q=1");
+
+    let path = "http:GET:api.example.com/v1/orders";
+    for (request, withheld, shown) in [
+        (json!({ "url": "https://api.example.com/v2" }), "", "methods = [\"GET\"]"),
+        (json!({ "url": "https://api.example.com/v1/../v2" }), "", "denied.http"),
+        (json!({ "url": "https://api.example.com/v1/..%2fv2" }), "", "invalid: egress.url"),
+        (json!({ "url": "https://api.example.com:8443/v1" }), "", "denied.http"),
+        (json!({ "url": "http://api.example.com/v1" }), "", "host = \"api.example.com:80\""),
+        (json!({ "url": "https://api.example.com.evil.example/v1" }), "", "denied.http"),
+        (json!({ "url": "https://api.example.com@evil.example/v1" }), "", "host = \"evil.example\""),
+        (json!({ "method": "POST", "url": "https://api.example.com/v1" }), "", "methods = [\"POST\"]"),
+        (json!({ "url": "https://api.example.com/v1", "slot": "token", "place": "query" }), "", "placements = [\"query\"]"),
+        (json!({ "url": "https://api.example.com/v1", "slot": "other", "place": "bearer" }), "", "credential = \"other\""),
+        (json!({ "url": "https://b.example.com:8443/", "slot": "token", "place": "bearer" }), "", "denied.http"),
+        (json!({ "url": "https://b.example.com:8443/", "slot": "a b\n", "place": "bearer" }), "", "invalid: "),
+        (good.clone(), path, "`grant http:GET:api.example.com/v1/orders` allows it"),
+        (good.clone(), "secret:token@api.example.com:bearer", "`grant secret:token@api.example.com:bearer` allows it"),
+    ] {
+        let (told, desk) = fetch(json!([request]), &[withheld]).await;
+        assert!(told[0].as_str().is_some_and(|told| told.contains(shown)), "{request}: {told}");
+        assert!(desk.requests.lock().is_empty(), "{request}");
+    }
+
+    let (told, desk) = fetch(json!(vec![good; 20]), &[]).await;
+    assert_eq!(desk.requests.lock().len(), 16);
+    assert_eq!((&told[15], &told[16]), (&answer, &json!("limit: limit.http-requests")));
 }

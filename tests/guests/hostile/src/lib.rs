@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exports::pointsman::plugin::work::{Call, Guest, Outcome};
-use pointsman::plugin::types::{Body, Failure, Fault, Header, HttpRequest, Message, Method, Refusal};
+use pointsman::plugin::types::{Body, Credential, Failure, Fault, Header, HttpRequest, Message, Method, Placement, Refusal};
 use pointsman::plugin::{act, clock, conversation, http, knowledge, log, random, state};
 use serde_json::{Value, json};
 
@@ -118,6 +118,40 @@ impl Guest for Hostile {
                     Ok(_) => done(json!("answered")),
                     Err(refusal) => done(told(refusal)),
                 }
+            }
+            // Requests as its input says them, one after the other.
+            "fetch" => {
+                let mut all = Vec::new();
+                let requests = match &input["requests"] {
+                    Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+                    other => other.clone(),
+                };
+                for one in requests.as_array().into_iter().flatten() {
+                    let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+                    let slot = |place| Credential { slot: text("slot"), place };
+                    let request = HttpRequest {
+                        method: if text("method") == "POST" { Method::Post } else { Method::Get },
+                        url: text("url"),
+                        headers: vec![Header { name: "x-from".to_owned(), value: "desk".to_owned() }],
+                        body: Body::Bytes(text("body").into_bytes()),
+                        credentials: match text("place").as_str() {
+                            "bearer" => vec![slot(Placement::Bearer)],
+                            "query" => vec![slot(Placement::Query("key".to_owned()))],
+                            _ => vec![],
+                        },
+                        keep_body: false,
+                        timeout: None,
+                    };
+                    all.push(match http::send(&request) {
+                        Ok(answer) => json!({
+                            "status": answer.status,
+                            "headers": answer.headers.into_iter().map(|h| (h.name, h.value)).collect::<Vec<_>>(),
+                            "body": String::from_utf8_lossy(&answer.body),
+                        }),
+                        Err(refusal) => told(refusal),
+                    });
+                }
+                done(json!(all))
             }
             // A header that says what only the broker may say, or a million of them.
             "headers" => {

@@ -11,6 +11,7 @@ mod knowledge;
 mod outbox;
 mod packages;
 mod parked;
+mod requests;
 mod shipped;
 mod triggers;
 mod try_plugin;

@@ -31,7 +31,7 @@ fn file(site: &Site, version: &str, mark: u8, capabilities: &str) -> String {
 }
 
 /// Runs a verb that must end with this exit code; gives its JSON.
-fn told(site: &Site, args: &[&str], exit: i32) -> Value {
+pub(super) fn told(site: &Site, args: &[&str], exit: i32) -> Value {
     let output = site.cli(args);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));

@@ -17,6 +17,21 @@ pub(in crate::cli) fn from_environment(slot: &str) -> Option<SecretString> {
     std::env::var(variable(slot)).ok().map(SecretString::from)
 }
 
+/// One secret: from its variable, or the first line of standard input.
+pub(in crate::cli) fn one_secret(slot: &str) -> Result<SecretString> {
+    if let Some(secret) = from_environment(slot) {
+        return Ok(secret);
+    }
+    let mut line = String::new();
+    if !std::io::stdin().is_terminal() {
+        std::io::stdin().lock().read_line(&mut line).context("standard input")?;
+    }
+    match line.trim() {
+        "" => bail!("missing: {slot}. Give it in its variable ({}) or on standard input", variable(slot)),
+        secret => Ok(SecretString::from(secret.to_owned())),
+    }
+}
+
 /// One secret for every slot of the manifest.
 pub(super) fn secrets(manifest: &Manifest, given: Option<&[(String, SecretString)]>) -> Result<Vec<(String, SecretString)>> {
     if let Some(given) = given {

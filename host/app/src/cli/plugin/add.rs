@@ -10,11 +10,12 @@ use anyhow::{Result, bail};
 use pointsman_core::failure::Failure;
 use pointsman_core::permission::{Permission, asks_in};
 use pointsman_sandbox::{Sandbox, SandboxConfig};
-use pointsman_store::{PackageState, Standing, Store, Will};
+use pointsman_store::{PackageState, Standing, Store, Will, WorkspaceRow};
 use serde_json::json;
 
 use super::super::table::table;
 use super::Context;
+use super::secret::missing;
 use crate::config::compiler;
 use crate::packages::{self, Terms, state};
 use crate::wiring::{self, FIRST_WORKSPACE};
@@ -69,7 +70,7 @@ pub(super) fn add(context: &Context, args: &Add) -> Result<ExitCode> {
         let few = SandboxConfig { cache, compiler, threads: 1, places: 2, warm: 2, ..SandboxConfig::default() };
         let sandbox = Sandbox::new(few)?;
         let added = packages::add(store, &sandbox, package, terms).await?;
-        told(context, added, "serves")
+        told(context, store, added, "serves").await
     })
 }
 
@@ -80,13 +81,9 @@ pub(super) fn decide(context: &Context, args: &Decide, granted: bool) -> Result<
     let wills = wills(&args.permissions, one, &all)?;
     with_store(context, async |store| {
         let Some(name) = &args.workspace else {
-            return told(context, store.decide_plugin(FIRST_WORKSPACE, "cli", id, wills).await?, "serves");
+            return told(context, store, store.decide_plugin(FIRST_WORKSPACE, "cli", id, wills).await?, "serves").await;
         };
-        let known = store.workspaces().await?;
-        let Some(workspace) = known.iter().find(|w| w.name == *name || w.id.to_string() == *name) else {
-            let names: Vec<&str> = known.iter().map(|w| w.name.as_str()).collect();
-            bail!("workspace.unknown: there is no workspace `{name}`; there are: {}", names.join(", "));
-        };
+        let workspace = workspace(store, Some(name.as_str())).await?;
         for will in wills {
             let (Will::Grant(permission) | Will::Revoke(permission)) = will else {
                 bail!("plugin.permission: in a workspace each permission is named; `all` is for the whole house");
@@ -105,7 +102,7 @@ pub(super) fn decide(context: &Context, args: &Decide, granted: bool) -> Result<
 
 pub(super) fn rollback(context: &Context, id: &str, digest: Option<&str>) -> Result<ExitCode> {
     with_store(context, async |store| {
-        told(context, store.roll_back_package(FIRST_WORKSPACE, "cli", id, digest).await?, "serves again")
+        told(context, store, store.roll_back_package(FIRST_WORKSPACE, "cli", id, digest).await?, "serves again").await
     })
 }
 
@@ -126,7 +123,20 @@ fn wills(words: &[String], one: impl Fn(Permission) -> Will, all: &Will) -> Resu
     words.iter().map(read).collect()
 }
 
-fn with_store(context: &Context, work: impl AsyncFnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
+/// A workspace by its name or id; without either the first one.
+pub(super) async fn workspace(store: &Store, name: Option<&str>) -> Result<WorkspaceRow> {
+    let mut known = store.workspaces().await?;
+    let this = |w: &WorkspaceRow| name.map_or(w.id == FIRST_WORKSPACE, |name| w.name == name || w.id.to_string() == name);
+    match known.iter().position(this) {
+        Some(at) => Ok(known.swap_remove(at)),
+        None => {
+            let names: Vec<&str> = known.iter().map(|w| w.name.as_str()).collect();
+            bail!("workspace.unknown: there is no workspace `{}`; there are: {}", name.unwrap_or("main"), names.join(", "))
+        }
+    }
+}
+
+pub(super) fn with_store(context: &Context, work: impl AsyncFnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
     let config = context.config()?;
     wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
@@ -142,7 +152,7 @@ fn no(context: &Context, refused: &Failure) -> Result<ExitCode> {
 }
 
 /// Says how a plugin stands: every permission with its state, and what is to be done.
-fn told(context: &Context, acted: Result<Standing, Failure>, word: &str) -> Result<ExitCode> {
+async fn told(context: &Context, store: &Store, acted: Result<Standing, Failure>, word: &str) -> Result<ExitCode> {
     let Standing { package, decisions, undecided, serves } = match acted {
         Ok(standing) => standing,
         Err(refused) => return no(context, &refused),
@@ -150,9 +160,11 @@ fn told(context: &Context, acted: Result<Standing, Failure>, word: &str) -> Resu
     let asks = asks_in(&package.manifest)?;
     let rows: Vec<[String; 2]> = asks.iter().map(|ask| [ask.to_string(), state(ask, &decisions).to_owned()]).collect();
     let (id, waits) = (&package.id, package.state == PackageState::Waiting);
+    let granted: Vec<Permission> = decisions.iter().filter(|d| d.granted).map(|d| d.permission.clone()).collect();
+    let missing = missing(store, &package, &granted).await?;
     let open: Vec<String> = undecided.iter().map(ToString::to_string).collect();
     let shown = json!({
-        "done": true, "package": package, "waits": waits, "undecided": open, "serves": serves,
+        "done": true, "package": package, "waits": waits, "undecided": open, "serves": serves, "missing_secrets": missing,
         "permissions": rows.iter().map(|[name, state]| json!({ "permission": name, "state": state })).collect::<Vec<_>>(),
     });
     context.answer(&shown, || {
@@ -160,6 +172,9 @@ fn told(context: &Context, acted: Result<Standing, Failure>, word: &str) -> Resu
         let mut lines = vec![head];
         if !rows.is_empty() {
             lines.push(table(["PERMISSION", "STATE"], &rows));
+        }
+        for slot in &missing {
+            lines.push(format!("No secret stands in its slot `{slot}` yet.\n  pointsman plugin secret {id} {slot}"));
         }
         lines.push(if waits {
             let open = open.join(" ");
