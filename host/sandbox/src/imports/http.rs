@@ -105,7 +105,6 @@ fn destination(text: &str) -> Result<(String, String), Refusal> {
     let url = Url::parse(text).map_err(|_| invalid("the URL cannot be read; it is absolute and begins with https://"))?;
     let host = url.host_str().filter(|host| host.len() <= HOST).ok_or_else(|| invalid("the URL names no host"))?;
     let port = match (url.scheme(), url.port()) {
-        ("https", None) => None,
         ("https", port) => port,
         // A manifest's host without a port is that of https.
         ("http", port) => Some(port.unwrap_or(80)),

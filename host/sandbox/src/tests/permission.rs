@@ -67,7 +67,7 @@ async fn each_import_asks_both_halves() {
         let told = output(end).to_string();
         let sentence = format!("{code}: acme/hostile may not do this here; `grant {word}` allows it");
         assert!(told.contains(&sentence), "{deed}: {told}");
-        assert!(!desk.denied.lock().is_empty() && desk.denied.lock().iter().all(|denied| denied == word), "{:?}", desk.denied);
+        assert!(desk.denied.lock().iter().any(|denied| denied == word), "{:?}", desk.denied);
         let others: Vec<&str> = all.iter().copied().filter(|other| *other != word).collect();
         let end = house.sandbox.run(house.call(1, json!({"do": deed, "text": "x"})), withholding(&others) as _).await;
         assert!(!output(end).to_string().contains(&sentence), "{deed}: of what is granted nothing is denied");
@@ -120,7 +120,7 @@ async fn a_step_that_goes_on_is_told_the_denials_of_before_and_what_was_taken_ba
     let past = (answered(&first), first.reads.clone());
     let second = leg(&scripts, source, &[], &[], past).await;
     assert_eq!(second.effects, [Effect::Tag("vip".to_owned())], "{second:?}");
-    assert_eq!(output(second), json!(["denied.act", 40, "yes"]));
+    assert_eq!(output(second), json!(["denied.tag", 40, "yes"]));
 
     // Granted before the wait, taken back after it: the run fails with the cure, and can be tried again.
     let first = leg(&scripts, source, &[], &[], (vec![], vec![])).await;
@@ -128,8 +128,8 @@ async fn a_step_that_goes_on_is_told_the_denials_of_before_and_what_was_taken_ba
     assert_eq!(taken, [Effect::Tag("vip".to_owned())]);
     let past = (answered(&first), first.reads.clone());
     let failure = leg(&scripts, source, &["act:tag"], &taken, past.clone()).await.result.unwrap_err();
-    assert_eq!(failure.code, "denied.act", "{failure}");
-    assert!(failure.message.ends_with("`grant act:tag` allows it"), "{failure}");
+    assert_eq!(failure.code, "denied.tag", "{failure}");
+    assert!(failure.message.contains("`grant act:tag` allows it"), "{failure}");
     let again = leg(&scripts, source, &[], &taken, past).await;
     assert_eq!(output(again), json!(["tagged", 40, "yes"]));
 }
