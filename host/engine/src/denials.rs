@@ -13,6 +13,9 @@ use crate::Engine;
 /// Denials of one plugin that are written one by one.
 const TOLD: usize = 256;
 
+/// Characters of a refusal that are written.
+const SENTENCE: usize = 300;
+
 /// What stands in the audit, by plugin.
 #[derive(Debug, Default)]
 pub(crate) struct Denials(Mutex<HashMap<String, HashSet<(WorkspaceId, String)>>>);
@@ -56,7 +59,9 @@ impl Engine {
     /// the audit's business.
     pub(crate) async fn tell_refused(&self, workspace: WorkspaceId, plugin: &str, refused: &Failure) {
         if refused.class == Class::Denied {
-            self.tell_denied(workspace, plugin, &refused.to_string()).await;
+            // The names of headers and hosts in it are the plugin's own words.
+            let told: String = refused.to_string().chars().take(SENTENCE).collect();
+            self.tell_denied(workspace, plugin, &told).await;
         }
     }
 
