@@ -4,7 +4,7 @@ use pointsman_core::failure::Failure;
 use pointsman_core::permission::Permission;
 
 use super::{WS, house};
-use crate::{PackageNew, PackageState, Standing, Store, Will};
+use crate::{CredentialRow, PackageNew, PackageState, Standing, Store, Will, plugin_owner};
 
 super::on_both! {
     a_package_waits_until_everything_is_decided_and_is_gone_back_from,
@@ -46,7 +46,7 @@ async fn a_package_waits_until_everything_is_decided_and_is_gone_back_from() {
     use PackageState::{Gone, Serves, Superseded, Waiting};
 
     let first = take(&store, new("1.0.0", small), Vec::new()).await.unwrap();
-    assert_eq!((first.package.state, first.undecided), (Waiting, vec![one("act:reply")]));
+    assert_eq!((first.package.state, first.undecided, first.serves), (Waiting, vec![one("act:reply")], None));
     let refused = store.decide_plugin(WS, "cli", "acme/mood", vec![Will::Grant(one("act:tag"))]).await.unwrap().unwrap_err();
     assert_eq!(refused.code, "plugin.not_asked");
     assert!(store.plugin_decisions("acme/mood").await.unwrap().is_empty(), "a refused act leaves nothing behind");
@@ -55,7 +55,8 @@ async fn a_package_waits_until_everything_is_decided_and_is_gone_back_from() {
     assert_eq!((standing.package.state, standing.decisions.len()), (Serves, 1));
 
     take(&store, new("1.1.0", large), Vec::new()).await.unwrap();
-    take(&store, new("1.2.0", large), vec![Will::Grant(one("act:reply"))]).await.unwrap();
+    let third = take(&store, new("1.2.0", large), vec![Will::Grant(one("act:reply"))]).await.unwrap();
+    assert_eq!(third.serves.as_deref(), Some("1.0.0"));
     assert_eq!(states(&store).await, [("1.0.0".into(), Serves), ("1.1.0".into(), Gone), ("1.2.0".into(), Waiting)]);
     store.yank_plugin(WS, "cli", ("acme/mood", "code-1.2.0"), Some("leaks")).await.unwrap().unwrap();
     let all = async || store.decide_plugin(WS, "cli", "acme/mood", vec![Will::GrantAll]).await.unwrap();
@@ -78,7 +79,23 @@ async fn a_package_waits_until_everything_is_decided_and_is_gone_back_from() {
         "the house's are as before"
     );
 
+    let secret = |slot: &str, sealed: &[u8]| CredentialRow {
+        workspace: WS,
+        owner: plugin_owner("acme/mood"),
+        slot: slot.to_owned(),
+        hosts: vec!["https://api.example.com".to_owned()],
+        sealed: sealed.to_vec(),
+    };
+    for (slot, sealed) in [("token", b"one"), ("key", b"two"), ("token", b"new")] {
+        store.put_plugin_secret("cli", "acme/mood", secret(slot, sealed)).await.unwrap();
+    }
+    assert_eq!(store.plugin_secrets(WS, "acme/mood").await.unwrap(), [secret("key", b"two"), secret("token", b"new")]);
+    assert!(store.plugin_secrets(WS, "acme/moods").await.unwrap().is_empty());
+    assert!(store.drop_plugin_secret(WS, "cli", "acme/mood", "key").await.unwrap());
+    assert!(!store.drop_plugin_secret(WS, "cli", "acme/mood", "key").await.unwrap());
+
     store.remove_packages(WS, "cli", "acme/mood").await.unwrap().unwrap();
+    assert!(store.plugin_secrets(WS, "acme/mood").await.unwrap().is_empty());
     assert!(store.plugin_withheld(WS, "acme/mood").await.unwrap().is_empty());
     assert!(store.plugin_decisions("acme/mood").await.unwrap().is_empty());
     let other = PackageNew { publisher: Some("cd".into()), ..new("2.0.0", small) };
