@@ -145,7 +145,7 @@ pub enum HttpMethod {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpUse {
-    /// `api.example.com` or `api.example.com:8443`; always over https.
+    /// `api.example.com` or `api.example.com:8443`; over https, unless the operator opened it as a host of his own network.
     pub host: String,
     /// At least one.
     pub methods: Vec<HttpMethod>,
