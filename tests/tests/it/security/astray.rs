@@ -71,12 +71,12 @@ async fn a_token_that_is_asked_to_go_astray_stays_and_the_audit_knows_of_it() {
         .await;
         assert!(parked[0]["reason"]["message"].as_str().is_some(), "{parked}");
         let told = |line: &str| line.starts_with(&format!("pointsman/whatsapp {code}: "));
-        let audit = eventually("it stands in the audit", || {
-            let lines = futures::executor::block_on(host.store().audit_lines(pointsman::wiring::FIRST_WORKSPACE, 500)).unwrap();
-            let denied: Vec<String> = lines.into_iter().filter(|l| l.action == "plugin.deny").map(|l| l.detail).collect();
-            (denied.len() > n).then_some(denied)
-        })
-        .await;
+        let denied = async || {
+            let lines = host.store().audit_lines(pointsman::wiring::FIRST_WORKSPACE, 500).await.unwrap();
+            lines.into_iter().filter(|l| l.action == "plugin.deny").map(|l| l.detail).collect::<Vec<_>>()
+        };
+        host.idle().await;
+        let audit = denied().await;
         // Each thing once: two sends went there.
         assert!(audit.len() == n + 1 && told(&audit[0]), "{to}: {audit:?}");
     }
