@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{files, root, shown};
 
 /// Every crate of the house and what it may depend on among our own.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("sdk/manifest", &[]),
     ("sdk/package", &["pointsman-manifest"]),
     ("sdk/rust", &[]),
