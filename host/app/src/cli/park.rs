@@ -142,7 +142,7 @@ async fn show(context: &Context, store: &Store, id: Id, reveal: bool) -> Result<
     let Some(kind) = store.item_kind(FIRST_WORKSPACE, id).await? else {
         bail!("park.unknown: there is no webhook, event, run or send {id}");
     };
-    let mut versions = Versions::new(&store).await?;
+    let mut versions = Versions::new(store).await?;
     let story = gather(store, FIRST_WORKSPACE, &id.to_string(), SystemClock.now(), &mut versions).await?;
     let Some(shown) = shown(&story, kind, id) else {
         bail!("park.not_parked: {} {id} is not parked; `pointsman why {id}` says how it stands", kind.word());

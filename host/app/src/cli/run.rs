@@ -138,7 +138,7 @@ async fn list(context: &Context, store: &Store, filter: RunFilter, workflow: Opt
         Some(name) => store.runs_of_workflow(FIRST_WORKSPACE, name, filter, limit).await?,
         None => store.runs(FIRST_WORKSPACE, filter, limit).await?,
     };
-    let mut versions = Versions::new(&store).await?;
+    let mut versions = Versions::new(store).await?;
     let (mut shown, mut rows) = (Vec::new(), Vec::new());
     for run in &runs {
         let version = versions.of(store, FIRST_WORKSPACE, &run.workflow).await?;
@@ -180,7 +180,7 @@ fn word(state: RunState) -> String {
 
 async fn show(context: &Context, store: &Store, id: Id, steps: bool) -> Result<()> {
     let Some(run) = store.run(FIRST_WORKSPACE, id).await? else { bail!("there is no run {id}") };
-    let mut versions = Versions::new(&store).await?;
+    let mut versions = Versions::new(store).await?;
     let version = versions.of(store, FIRST_WORKSPACE, &run.workflow).await?;
     let inputs = if steps { versions.inputs(store, &run).await? } else { Vec::new() };
     let mut shown = house::run_json(&run, version.as_ref().map(|v| v.name.as_str()));
