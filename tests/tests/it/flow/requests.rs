@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::packages::told;
 use crate::support::parcels::{component, manifest, package};
@@ -37,9 +37,7 @@ impl Service {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let heard = Arc::clone(&of);
                 tokio::spawn(async move {
-                    let mut request = vec![0; 64 << 10];
-                    let count = stream.read(&mut request).await.unwrap_or(0);
-                    let request = String::from_utf8_lossy(&request[..count]).into_owned();
+                    let request = whole(&mut stream).await;
                     heard.lock().push(request.clone());
                     let status = if request.contains("/v1/away") {
                         format!("302 Found\r\nlocation: http://desk.localhost:{port}/elsewhere")
@@ -56,6 +54,24 @@ impl Service {
 
     fn count(&self) -> usize {
         self.heard.lock().len()
+    }
+}
+
+/// A request, with all of its body.
+async fn whole(stream: &mut TcpStream) -> String {
+    let (mut bytes, mut some) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = stream.read(&mut some).await.unwrap_or(0);
+        bytes.extend_from_slice(&some[..count]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            assert!(count > 0, "half a request: {text}");
+            continue;
+        };
+        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if count == 0 || body.len() >= length.unwrap_or(0) {
+            return text;
+        }
     }
 }
 
