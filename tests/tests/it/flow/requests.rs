@@ -119,7 +119,7 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
     );
     assert_eq!(service.count(), 0);
     let unknown = site.cli_with(&["plugin", "secret", DESK, "other"], &[("POINTSMAN_SECRET_OTHER", SECRET)]);
-    assert!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stderr).contains("it names: token"), "{unknown:?}");
+    assert!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stdout).contains("it names: token"), "{unknown:?}");
     let kept = site.cli_with(&["plugin", "secret", DESK, "token"], &[("POINTSMAN_SECRET_TOKEN", SECRET)]);
     assert!(kept.status.success(), "{kept:?}");
 
