@@ -177,8 +177,8 @@ impl Store {
         .await
     }
 
-    /// Takes a plugin out: nothing serves, nothing of what was granted stays, nor any secret of it. Who its publisher is remains known. The inner error
-    /// is a refusal: `plugin.not_installed`.
+    /// Takes a plugin out: nothing serves, nothing of what was granted stays, nor any secret of it. Who its publisher is remains
+    /// known. The inner error is a refusal: `plugin.not_installed`.
     pub async fn remove_packages(&self, ws: WorkspaceId, actor: &str, id: &str) -> Result<std::result::Result<(), Failure>> {
         let (actor, id) = (actor.to_owned(), id.to_owned());
         self.alone(ws, move |store, c| {

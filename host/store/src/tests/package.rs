@@ -4,7 +4,7 @@ use pointsman_core::failure::Failure;
 use pointsman_core::permission::Permission;
 
 use super::{WS, house};
-use crate::{CredentialRow, PackageNew, PackageState, Standing, Store, Will, plugin_owner};
+use crate::{CredentialRow, PackageNew, PackageState, Standing, Store, Will, WorkspaceRow, plugin_owner};
 
 super::on_both! {
     a_package_waits_until_everything_is_decided_and_is_gone_back_from,
@@ -37,6 +37,8 @@ fn one(word: &str) -> Permission {
 async fn a_package_waits_until_everything_is_decided_and_is_gone_back_from() {
     let mut house = house().await;
     let store = house.store.clone();
+    let row = WorkspaceRow { id: WS, name: "Shop".into(), time_zone: "UTC".into(), language: "en".into() };
+    store.put_workspace(row).await.unwrap();
     let (small, large) =
         ("act = { effects = [\"reply\"], why = \"a\" }", "act = { effects = [\"reply\", \"tag\"], why = \"a\" }");
     let states = async |store: &Store| {
