@@ -24,7 +24,7 @@ mod telemetry;
 pub use broker::Broker;
 pub use egress::Egress;
 pub use http::Http;
-pub use keys::Keys;
+pub use keys::{Keys, Source};
 #[cfg(feature = "kill-points")]
 pub use kill::{hastened, kill_points};
 pub use limits::Limits;
