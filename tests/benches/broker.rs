@@ -11,7 +11,7 @@ use futures::future::join_all;
 use pointsman_broker::{Broker, EgressConfig, Exchange, StoredCredential, process};
 use pointsman_core::ports::{Body, CredentialUse, HttpRequest, Method, Placement};
 use pointsman_manifest::{SignatureScheme, VerifyScheme};
-use pointsman_vault::{CredentialPlace, MasterKey, SecretString};
+use pointsman_vault::{CredentialPlace, Keyring, SecretString};
 use tokio::runtime::{Builder, Runtime};
 
 /// Under way at once in the second measurement.
@@ -45,17 +45,16 @@ struct House {
 
 fn house(runtime: &Runtime, apart: bool) -> House {
     let (address, answers) = (provider(), tempfile::tempdir().expect("a folder"));
-    let master = MasterKey::generate().expect("a key");
-    let (sealer, opener) = master.credential_vault();
+    let master = Keyring::generate().expect("a key");
+    let (sealer, _) = master.credential_vault();
     let config = EgressConfig { allow_private: vec![address.clone()], ..EgressConfig::default() };
-    let mut broker = Broker::noting(opener, &config, answers.path().join("answers"), master.answers()).expect("a broker");
+    let mut broker = Broker::noting(master, &config, answers.path().join("answers")).expect("a broker");
     if apart {
         let (ours, theirs) = UnixStream::pair().expect("a socket");
-        let keys = master.store_keys();
         // A thread of its own with what the process has: the way is the same, but for the memory.
         std::thread::spawn(move || {
             let own = Builder::new_current_thread().enable_all().build().expect("a runtime");
-            own.block_on(process::serve(broker, theirs, keys, std::future::pending())).expect("a good end");
+            own.block_on(process::serve(broker, theirs, std::future::pending())).expect("a good end");
         });
         broker = runtime.block_on(process::connect(ours)).expect("a broker").0;
     }

@@ -15,8 +15,8 @@ use pointsman_engine::points::Points;
 use pointsman_engine::{Engine, Parts};
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
 use pointsman_script::ScriptExpressions;
-use pointsman_store::{Place, Store, StoreConfig, WorkspaceRow};
-use pointsman_vault::StoreKeys;
+use pointsman_store::{Asked, HeldKeys, KeySource, Place, Store, StoreConfig, WorkspaceRow};
+use pointsman_vault::{CredentialSealer, Keyring, Succession};
 
 use crate::bundled;
 use crate::config::{Config, compiler};
@@ -31,8 +31,7 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// Opens the store of a configuration, with the system's clock.
 pub async fn open_store(config: &Config) -> Result<Store> {
-    let keys = config.keys.read_master(&config.dir)?.store_keys();
-    open_store_at(config, &keys, Arc::new(SystemClock), Arc::new(IdMaker::new(0))).await
+    open_store_with(config, HeldKeys::new(Keyring::new(config.keys.read_master(&config.dir)?))).await
 }
 
 /// The store of a host's folder, where there is one: for verbs that can do without.
@@ -43,7 +42,30 @@ pub async fn store_if_any(config: &Config) -> Result<Option<Store>> {
     }
 }
 
-async fn open_store_at(config: &Config, own: &StoreKeys, clock: Arc<dyn Clock>, ids: Arc<IdMaker>) -> Result<Store> {
+/// As [`open_store`], with these keys: they follow when the master key is being replaced.
+pub async fn open_store_with(config: &Config, keys: Arc<HeldKeys>) -> Result<Store> {
+    open_store_at(config, keys, Arc::new(SystemClock), Arc::new(IdMaker::new(0))).await
+}
+
+/// What seals credentials for this store.
+pub async fn sealer(config: &Config, store: &Store) -> Result<CredentialSealer> {
+    let mut keyring = Keyring::new(config.keys.read_master(&config.dir)?);
+    if let Some(succession) = store.succession().await? {
+        keyring.follow(&succession)?;
+    }
+    Ok(keyring.credential_vault().0)
+}
+
+/// The broker as the one who has the master key.
+struct BrokersKeys(Broker);
+
+impl KeySource for BrokersKeys {
+    fn keys<'a>(&'a self, succession: Option<&'a Succession>) -> Asked<'a> {
+        Box::pin(self.0.keys(succession))
+    }
+}
+
+async fn open_store_at(config: &Config, own: Arc<dyn KeySource>, clock: Arc<dyn Clock>, ids: Arc<IdMaker>) -> Result<Store> {
     let (data, keys) = (config.store.place(&config.dir)?, config.keys.place(&config.dir)?);
     if data == keys {
         bail!("[store] url and [keys] store name the same database; a backup of the data must never hold the keys");
@@ -59,7 +81,7 @@ async fn open_store_at(config: &Config, own: &StoreKeys, clock: Arc<dyn Clock>, 
     let lease = config.store.lease()?;
     let store = StoreConfig { data, keys, name, lease, ..StoreConfig::in_dir(&config.dir) };
     let shown = store.data.to_string();
-    Store::open(store, own.content(), own.index(), clock, ids).await.with_context(|| format!("cannot open {shown}"))
+    Store::open(store, own, clock, ids).await.map_err(|error| error.failure()).with_context(|| format!("cannot open {shown}"))
 }
 
 /// Makes the first workspace.
@@ -77,21 +99,20 @@ pub fn expressions() -> Arc<dyn Expressions> {
     Arc::new(ScriptExpressions::new())
 }
 
-/// The broker, in this process, and the keys that the others get. The master key is forgotten again.
-pub fn broker(config: &Config) -> Result<(Broker, StoreKeys)> {
-    let master = config.keys.read_master(&config.dir)?;
-    let (_sealer, opener) = master.credential_vault();
+/// The broker, in this process: it holds the master key, and gives the others what they may have.
+pub fn broker(config: &Config) -> Result<Broker> {
+    let keyring = Keyring::new(config.keys.read_master(&config.dir)?);
     let egress = EgressConfig {
         allow_private: config.egress.allow_private.clone(),
         timeout_ms: config.egress.timeout,
         ..EgressConfig::default()
     };
     let answers = config.path(&config.broker.answers);
-    Ok((Broker::noting(opener, &egress, answers, master.answers()).context("[egress]")?, master.store_keys()))
+    Broker::noting(keyring, &egress, answers).context("[egress]")
 }
 
 /// A host, put together but not started.
-pub async fn engine(config: &Config, broker: (Broker, StoreKeys), clock: Arc<dyn Clock>, points: Points) -> Result<Engine> {
+pub async fn engine(config: &Config, broker: Broker, clock: Arc<dyn Clock>, points: Points) -> Result<Engine> {
     assemble(parts_with(config, broker, clock, points).await?).await
 }
 
@@ -101,14 +122,9 @@ pub async fn parts(config: &Config, clock: Arc<dyn Clock>, points: Points) -> Re
 }
 
 /// The parts of a host, as the configuration wants them.
-async fn parts_with(
-    config: &Config,
-    (broker, keys): (Broker, StoreKeys),
-    clock: Arc<dyn Clock>,
-    points: Points,
-) -> Result<Parts> {
+async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, points: Points) -> Result<Parts> {
     let ids = Arc::new(IdMaker::new(0));
-    let store = open_store_at(config, &keys, Arc::clone(&clock), Arc::clone(&ids)).await?;
+    let store = open_store_at(config, Arc::new(BrokersKeys(broker.clone())), Arc::clone(&clock), Arc::clone(&ids)).await?;
     let catalog = Arc::new(Catalog::default());
     let sandbox = Sandbox::new(SandboxConfig {
         cache: Some(config.path(&config.sandbox.cache)),

@@ -2,13 +2,15 @@
 //! is in this process, and a frame on the socket where it is a process of its own.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use pointsman_core::clock::Millis;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::ports::{HttpRequest, HttpResponse};
 use pointsman_manifest::{Encoding, SignatureScheme};
+use pointsman_vault::Succession;
 use serde::{Deserialize, Serialize};
-use serde_bytes::Bytes;
+use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{EgressError, StoredCredential};
 
@@ -71,6 +73,8 @@ pub(crate) enum Ask<'a> {
     Forget(&'a str),
     /// Everything that earlier processes noted is kept, or was not of use.
     ForgetFound,
+    /// The keys of store and engine. With a succession, those of both master keys; without one, of the newest alone.
+    Keys(Option<Cow<'a, Succession>>),
 }
 
 /// An answer.
@@ -82,8 +86,20 @@ pub(crate) enum Reply {
     Sent(Outcome),
     /// To `Recall`.
     Recalled(Recalled),
+    /// To `Keys`.
+    Keys(Handed),
     /// There is nothing to say.
     Done,
+}
+
+/// The keys of store and engine, on their way. Shown to nobody.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Handed(pub(crate) ByteBuf);
+
+impl fmt::Debug for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handed(..)")
+    }
 }
 
 /// A [`Failure`] with every field in its place: its own form leaves out what is absent, which no frame can tell.

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::ports::{HttpRequest, HttpResponse};
 use pointsman_manifest::{CredentialSlot, Handshake, VerifyScheme};
-use pointsman_vault::{AnswerKey, CredentialOpener, CredentialPlace, SecretString};
+use pointsman_vault::{CredentialOpener, CredentialPlace, Keyring, SecretString, StoreKeys, Succession};
 use serde::{Deserialize, Serialize};
 
 mod answers;
@@ -129,14 +129,27 @@ impl Broker {
         Ok(Self(Way::Here(Arc::new(Service::new(opener, config)?))))
     }
 
-    /// The broker, in this process, and it notes answers in this folder.
+    /// The broker, in this process, as a host has it: it holds the master key, and notes answers in this folder.
     ///
     /// # Errors
     /// As [`Broker::new`].
-    pub fn noting(opener: CredentialOpener, config: &EgressConfig, folder: PathBuf, key: AnswerKey) -> Result<Self, Failure> {
-        let mut service = Service::new(opener, config)?;
-        service.answers = Some(Answers::new(folder, key));
-        Ok(Self(Way::Here(Arc::new(service))))
+    pub fn noting(keyring: Keyring, config: &EgressConfig, folder: PathBuf) -> Result<Self, Failure> {
+        let mut service = Service::new(keyring.credential_vault().1, config)?;
+        service.answers = Some(Answers::new(folder, keyring.answers()));
+        Ok(Self(Way::Here(Arc::new(service.holding(keyring)))))
+    }
+
+    /// The keys of store and engine: while the master key is being replaced, told by what the key store says of it, those of both;
+    /// otherwise the newest alone, and an earlier one is forgotten. From now on the broker opens what these keys open.
+    ///
+    /// # Errors
+    /// `vault.wrong_key`: ours is neither of the two. `broker.keys`: it was made with no master key. `broker.gone`.
+    pub async fn keys(&self, succession: Option<&Succession>) -> Result<StoreKeys, Failure> {
+        match self.ask(Ask::Keys(succession.map(Cow::Borrowed))).await? {
+            Reply::Keys(keys) => StoreKeys::from_bytes(&keys.0).ok_or_else(|| Reply::Keys(keys).unexpected().into()),
+            Reply::Sent(Err(refused)) => Err(refused.into()),
+            other => Err(other.unexpected().into()),
+        }
     }
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Reply, EgressError> {
@@ -312,6 +325,7 @@ impl Reply {
             Self::Is(_) => "is",
             Self::Sent(_) => "sent",
             Self::Recalled(_) => "recalled",
+            Self::Keys(_) => "keys",
             Self::Done => "done",
         }
     }

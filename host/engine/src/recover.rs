@@ -43,6 +43,7 @@ impl Engine {
         tokio::spawn(self.clone().keep_schedules());
         tokio::spawn(self.clone().answer_the_bell(bell));
         tokio::spawn(self.clone().maintain());
+        tokio::spawn(self.clone().keep_accounts());
         Ok(())
     }
 
@@ -59,6 +60,9 @@ impl Engine {
         // Only now: what was just decided may be written down as leaving, and then leaves.
         self.outbox.close();
         until(began + at_most, || self.outbox.quiet()).await;
+        if let Err(error) = self.write_accounts().await {
+            tracing::warn!(%error, "the account of what plugins used in the last seconds is lost");
+        }
         if let Err(error) = self.store.leave().await {
             tracing::warn!(%error, "the leases could not be given back; they run out by themselves");
         }
@@ -101,6 +105,7 @@ impl Engine {
                 }
                 self.outbox.changed(self.ids.next(self.clock.now()));
                 self.store.forget_erased(&heard, &now).await?;
+                self.store.follow_keys().await?;
                 self.bodies.forget_all();
                 self.load_channels().await?;
                 self.load_yanked().await?;
@@ -132,7 +137,11 @@ impl Engine {
         let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + MAINTAIN, MAINTAIN);
         loop {
             beats.tick().await;
-            if let Err(error) = self.store.maintain().await {
+            let tidied = async {
+                self.store.follow_keys().await?;
+                self.store.maintain().await
+            };
+            if let Err(error) = tidied.await {
                 if error == StoreError::Closed {
                     return;
                 }

@@ -60,12 +60,14 @@ impl Store {
         let sql = "select slot,hosts,sealed from credential where ws=? and owner=? order by slot";
         let mut credentials = Vec::new();
         for row in self.data.rows(sql, row![ws, owner]).await? {
+            let sealed: Vec<u8> = row.get(2)?;
+            self.keys.know_the_key_of(&sealed).await?;
             credentials.push(CredentialRow {
                 workspace: ws,
                 owner,
                 slot: row.get(0)?,
                 hosts: serde_json::from_str(&row.get::<String>(1)?).map_err(|e| StoreError::Unreadable(e.to_string()))?,
-                sealed: row.get(2)?,
+                sealed,
             });
         }
         Ok(credentials)

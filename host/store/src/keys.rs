@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pointsman_vault::{Aad, ContentVault, DataKey, KeyKind, KeyName, VaultError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::db::Database;
+use crate::master::Master;
 use crate::op::{Op, Row};
 use crate::sheet::{Sheet, row};
 use crate::types::{Result, StoreError};
@@ -66,7 +67,8 @@ pub(crate) fn unreadable(error: VaultError) -> StoreError {
 
 /// The keys, and the doors to their database.
 pub(crate) struct Keys {
-    content: ContentVault,
+    content: RwLock<ContentVault>,
+    pub(crate) master: Master,
     pub(crate) writer: Writer,
     pub(crate) db: Database,
     cache: Mutex<Cache>,
@@ -104,29 +106,33 @@ fn place(name: KeyName) -> (i64, i64, i64) {
 }
 
 impl Keys {
-    pub(crate) fn new(content: ContentVault, db: Database, writer: Writer, cache: usize) -> Self {
+    pub(crate) fn new((content, master): (ContentVault, Master), db: Database, writer: Writer, cache: usize) -> Self {
         let cache = Cache { young: HashMap::new(), old: HashMap::new(), half: (cache / 2).max(8) };
-        Self { content, writer, db, cache: Mutex::new(cache), making: AsyncMutex::new(()) }
+        Self { content: RwLock::new(content), master, writer, db, cache: Mutex::new(cache), making: AsyncMutex::new(()) }
     }
 
-    /// Says whether the master key made this key store; writes the check value into a new one.
-    pub(crate) async fn verify_master(&self) -> Result<()> {
-        let ask = || self.db.row("select value from checkword where id=1", Vec::new());
-        let mut found = ask().await?;
-        if found.is_none() {
-            let value = self.content.check_value().map_err(unreadable)?;
-            let insert = "insert into checkword(id,value) values (1,?) on conflict do nothing";
-            self.writer.commit(Op { other: vec![(insert, row![value])], ..Op::default() }).await?;
-            // Another host may have been quicker.
-            found = ask().await?;
-        }
-        let value: Vec<u8> = found.ok_or(StoreError::Missing("check value"))?.get(0)?;
-        self.content.verify_check(&value).map_err(|_| StoreError::WrongKey)
+    pub(crate) fn content(&self) -> ContentVault {
+        self.content.read().clone()
+    }
+
+    pub(crate) fn set_content(&self, content: ContentVault) {
+        *self.content.write() = content;
     }
 
     /// Makes a key and has it on disk before it is used.
     pub(crate) async fn make(&self, name: KeyName) -> Result<DataKey> {
-        let (key, wrapped) = self.content.new_key(name).map_err(unreadable)?;
+        match self.try_make(name).await {
+            // The master key was replaced, and this process had not heard of it.
+            Err(StoreError::StaleKey) => {
+                self.follow().await?;
+                self.try_make(name).await
+            }
+            made => made,
+        }
+    }
+
+    async fn try_make(&self, name: KeyName) -> Result<DataKey> {
+        let (key, wrapped) = self.content().new_key(name).map_err(unreadable)?;
         let (ws, kind, id) = place(name);
         self.writer.commit(Op { rows: vec![Row::new(Sheet::Key, row![ws, kind, id, wrapped])], ..Op::default() }).await?;
         self.cache.lock().put(place(name), key.clone());
@@ -141,13 +147,15 @@ impl Keys {
         let (ws, kind, id) = place(name);
         let found = self.db.row("select wrapped from data_key where ws=? and kind=? and id=?", row![ws, kind, id]).await?;
         let Some(found) = found else { return Ok(None) };
-        let key = self.content.unwrap(name, &found.get::<Vec<u8>>(0)?).map_err(unreadable)?;
+        let wrapped: Vec<u8> = found.get(0)?;
+        self.know_the_key_of(&wrapped).await?;
+        let key = self.content().unwrap(name, &wrapped).map_err(unreadable)?;
         self.cache.lock().put(place(name), key.clone());
         Ok(Some(key))
     }
 
     /// A key, made if there is none.
-    async fn find_or_make(&self, name: KeyName) -> Result<DataKey> {
+    pub(crate) async fn find_or_make(&self, name: KeyName) -> Result<DataKey> {
         if let Some(key) = self.find(name).await? {
             return Ok(key);
         }

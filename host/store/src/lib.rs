@@ -9,7 +9,8 @@
 //! # The whole surface, by noun
 //!
 //! ```text
-//! Store::open(StoreConfig, ContentVault, IndexKey, Arc<dyn Clock>, Arc<IdMaker>) -> Store        stats() maintain() close()
+//! Store::open(StoreConfig, Arc<dyn KeySource>, Arc<dyn Clock>, Arc<IdMaker>) -> Store        stats() maintain() close()
+//! master        follow_keys() outlived() succession() rotation() begin_rotation(..) rewrap_keys(..) reseal_credentials(..) end_rotation(..)
 //! webhook       intake(Intake) -> Kept        unread(limit) -> [UnreadWebhook]     normalize(UnreadWebhook, Parsed) -> Kept
 //! decide        decide(Decide)                receipt(&KeptEvent, EventEnd, Option<SendUpdate>)
 //! send          update_send(SendUpdate)       find_send(ws, channel, key, provider_id) -> Option<SendRow>
@@ -100,12 +101,14 @@ mod everywhere;
 mod keys;
 mod knowledge;
 mod lease;
+mod master;
 mod op;
 mod open;
 mod package;
 mod park;
 mod plugin;
 mod raise;
+mod rotate;
 mod run;
 mod secret;
 mod send;
@@ -133,7 +136,9 @@ use pointsman_vault::IndexKey;
 
 pub use connect::{DISCONNECTED, Disconnected, disconnected};
 pub use lease::{Change, SHARDS, lane_of, shard_of};
+pub use master::{Asked, HeldKeys, KeySource};
 pub use park::{Acted, DROPPED, ItemKind, RETRIED, Wish};
+pub use rotate::{KeyPlace, Rotation};
 pub use secret::plugin_owner;
 pub use types::*;
 pub use waiting::{CALLER, TOLD};

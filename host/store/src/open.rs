@@ -5,7 +5,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pointsman_core::clock::Clock;
 use pointsman_core::id::{Id, IdMaker};
-use pointsman_vault::{ContentVault, IndexKey};
 
 use crate::conversation::Conversations;
 use crate::db::postgres::listen;
@@ -13,6 +12,7 @@ use crate::db::{self, Kind, exists};
 use crate::everywhere::workspaces_in;
 use crate::keys::Keys;
 use crate::lease::Leases;
+use crate::master::{KeySource, Master};
 use crate::op::Op;
 use crate::sheet::row;
 use crate::types::{Place, Result, Stats, StoreConfig, StoreError};
@@ -33,14 +33,8 @@ const FORGET_VALUES: &str = "with recursive w(ws) as (select min(ws) from state 
 
 impl Store {
     /// Opens both files, making them if there are none, and starts the writers. `WrongKey` when the key store was made under
-    /// another master key, `NoKeys` when there is data and the key store is gone.
-    pub async fn open(
-        config: StoreConfig,
-        content: ContentVault,
-        index: IndexKey,
-        clock: Arc<dyn Clock>,
-        ids: Arc<IdMaker>,
-    ) -> Result<Self> {
+    /// another master key, `OldKey` when its master key was replaced, `NoKeys` when there is data and the key store is gone.
+    pub async fn open(config: StoreConfig, source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, ids: Arc<IdMaker>) -> Result<Self> {
         if exists(&config.data).await? && !exists(&config.keys).await? {
             return Err(StoreError::NoKeys(config.keys.to_string()));
         }
@@ -48,8 +42,8 @@ impl Store {
         torn::tell(&config.keys);
         let (key_db, key_pen) = db::open(&config.keys, Kind::Keys, config.readers.min(2), None).await?;
         let (key_writer, key_task) = Writer::start(key_pen);
-        let keys = Keys::new(content, key_db, key_writer, config.key_cache);
-        keys.verify_master().await?;
+        let keys = Keys::new(Master::of(source, clock.clone()).await?, key_db, key_writer, config.key_cache);
+        let index = keys.meet().await?;
         let leases = Arc::new(Leases::new(matches!(config.data, Place::Postgres(_)), config.lease));
         let (data, pen) = db::open(&config.data, Kind::Data, config.readers, Some(leases.clone())).await?;
         let (writer, task) = Writer::start(pen);

@@ -12,6 +12,7 @@ mod package;
 mod park;
 mod plans;
 mod raise;
+mod rotate;
 mod rows;
 mod torn;
 mod unknown;
@@ -26,12 +27,12 @@ use pointsman_core::id::{Id, IdMaker};
 use pointsman_core::journal::{Entry, RunState};
 use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Operation;
-use pointsman_vault::MasterKey;
+use pointsman_vault::{Keyring, MasterKey};
 use serde_json::json;
 
 use crate::sheet::row;
 use crate::{
-    Decide, EventEnd, Intake, Kept, KeptEvent, NewSend, Parsed, Place, RunWrite, SHARDS, Store, StoreConfig, StoreError,
+    Decide, EventEnd, HeldKeys, Intake, Kept, KeptEvent, NewSend, Parsed, Place, RunWrite, SHARDS, Store, StoreConfig, StoreError,
 };
 
 pub(crate) const WS: Id = Id(1);
@@ -95,7 +96,7 @@ pub(crate) async fn house() -> House {
 pub(crate) async fn open(config: &StoreConfig, master: &str, clock: &VirtualClock) -> Result<Store, StoreError> {
     let master = MasterKey::from_text(master).unwrap();
     let ids = Arc::new(IdMaker::new(1));
-    let store = Store::open(config.clone(), master.content(), master.index(), Arc::new(clock.clone()), ids).await?;
+    let store = Store::open(config.clone(), HeldKeys::new(Keyring::new(master)), Arc::new(clock.clone()), ids).await?;
     store.renew().await?;
     Ok(store)
 }
@@ -124,7 +125,8 @@ impl House {
     pub async fn neighbour(&self) -> Store {
         let master = MasterKey::from_text(&self.master).unwrap();
         let clock = Arc::new(self.clock.clone());
-        Store::open(self.config.clone(), master.content(), master.index(), clock, Arc::new(IdMaker::new(2))).await.unwrap()
+        let keys = HeldKeys::new(Keyring::new(master));
+        Store::open(self.config.clone(), keys, clock, Arc::new(IdMaker::new(2))).await.unwrap()
     }
 
     pub fn on_sqlite(&self) -> bool {

@@ -91,6 +91,21 @@ pub enum StoreError {
         "the master key does not belong to this key store; give the key that `pointsman init` wrote, or restore the key store that goes with it"
     )]
     WrongKey,
+    /// The key store is under another master key since this one was replaced.
+    #[error(
+        "this master key was replaced and opens nothing any more; start with the new one, {new:08x}: the \
+         key file of the host that replaced it has it, and its recovery note"
+    )]
+    OldKey {
+        /// The id of the key that replaced it.
+        new: u32,
+    },
+    /// It was sealed under a master key that is being replaced.
+    #[error("the master key was replaced a moment ago; nothing was kept: do it again")]
+    StaleKey,
+    /// Another master key is replacing this one already, or the new one was in use before.
+    #[error("{0}")]
+    Rotation(&'static str),
     /// There is data, and the key store that opens it is gone.
     #[error("the key store {0} is missing: nothing in the data can be read without it; put the newest copy of it in its place")]
     NoKeys(String),
@@ -144,6 +159,9 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::WrongKey => "store.wrong_key",
+            Self::OldKey { .. } => "store.old_key",
+            Self::StaleKey => "store.stale_key",
+            Self::Rotation(_) => "store.rotation",
             Self::NoKeys(_) => "store.no_keys",
             Self::Newer { .. } => "store.newer",
             Self::Missing(_) => "store.missing",

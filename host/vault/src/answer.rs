@@ -6,16 +6,16 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::VaultError;
-use crate::envelope::{Cipher, Kind, Place};
+use crate::envelope::{Kind, Place, Ring};
 
 /// Seals and opens answers. The broker has it, and nobody else.
 pub struct AnswerKey {
-    cipher: Cipher,
+    ring: Ring,
 }
 
 impl AnswerKey {
-    pub(crate) fn new(cipher: Cipher) -> Self {
-        Self { cipher }
+    pub(crate) fn new(ring: Ring) -> Self {
+        Self { ring }
     }
 
     /// Seals an answer for its slot of the file.
@@ -23,7 +23,7 @@ impl AnswerKey {
     /// # Errors
     /// The operating system gave no random bytes.
     pub fn seal(&self, slot: i64, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
-        self.cipher.seal(Kind::Answer, Place::new(8).number(slot), plain)
+        self.ring.seal(Kind::Answer, Place::new(8).number(slot), plain)
     }
 
     /// Opens the answer of a slot.
@@ -31,7 +31,7 @@ impl AnswerKey {
     /// # Errors
     /// [`VaultError::WrongKey`]: under another master key. [`VaultError::Damaged`]: altered, torn, or of another slot.
     pub fn open(&self, slot: i64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.cipher.open(Kind::Answer, Place::new(8).number(slot), sealed)
+        self.ring.open(Kind::Answer, Place::new(8).number(slot), sealed)
     }
 }
 

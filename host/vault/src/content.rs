@@ -7,11 +7,9 @@ use std::sync::Arc;
 use hkdf::Hkdf;
 use zeroize::Zeroizing;
 
-use crate::envelope::{Cipher, Kind, Place};
+use crate::envelope::{Cipher, Kind, Place, Ring};
 use crate::master::expand;
-use crate::{VaultError, envelope};
-
-const CHECK: &[u8] = b"pointsman check value";
+use crate::{IndexKey, VaultError, envelope};
 
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +21,8 @@ pub enum KeyKind {
     Day = 2,
     /// One channel: for facts outside of any conversation.
     Channel = 3,
+    /// The house's names for lookups ([`DataKey::index`]).
+    Index = 4,
 }
 
 /// Names a data key. All of it is bound to the wrapped form: one moved to another row does not open.
@@ -64,12 +64,12 @@ impl Aad {
 /// Makes, wraps and unwraps data keys. Cheap to clone.
 #[derive(Clone)]
 pub struct ContentVault {
-    cipher: Arc<Cipher>,
+    ring: Arc<Ring>,
 }
 
 impl ContentVault {
-    pub(crate) fn new(cipher: Cipher) -> Self {
-        Self { cipher: Arc::new(cipher) }
+    pub(crate) fn new(ring: Ring) -> Self {
+        Self { ring: Arc::new(ring) }
     }
 
     /// A new random key, and its wrapped form for the key store.
@@ -79,7 +79,7 @@ impl ContentVault {
     pub fn new_key(&self, name: KeyName) -> Result<(DataKey, Vec<u8>), VaultError> {
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(secret.as_mut_slice()).map_err(|_| VaultError::Sealing)?;
-        let wrapped = self.cipher.seal(Kind::WrappedKey, name.place(), secret.as_slice())?;
+        let wrapped = self.ring.seal(Kind::WrappedKey, name.place(), secret.as_slice())?;
         Ok((DataKey::new(secret), wrapped))
     }
 
@@ -89,32 +89,30 @@ impl ContentVault {
     /// [`VaultError::WrongKey`]: another master key wrapped it. [`VaultError::Damaged`]: altered, or wrapped under another
     /// name.
     pub fn unwrap(&self, name: KeyName, wrapped: &[u8]) -> Result<DataKey, VaultError> {
-        let plain = self.cipher.open(Kind::WrappedKey, name.place(), wrapped)?;
+        let plain = self.ring.open(Kind::WrappedKey, name.place(), wrapped)?;
         let secret: &[u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
         Ok(DataKey::new(Zeroizing::new(*secret)))
     }
 
-    /// Something to lay beside the keys, by which a later start sees whether it has the same master key.
+    /// The same key, wrapped anew under the newest master key.
     ///
     /// # Errors
-    /// The operating system gave no random bytes.
-    pub fn check_value(&self) -> Result<Vec<u8>, VaultError> {
-        self.cipher.seal(Kind::Check, Place::new(0), CHECK)
+    /// As [`ContentVault::unwrap`] and [`ContentVault::new_key`].
+    pub fn rewrap(&self, name: KeyName, wrapped: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let plain = self.ring.open(Kind::WrappedKey, name.place(), wrapped)?;
+        self.ring.seal(Kind::WrappedKey, name.place(), &plain)
     }
 
-    /// Whether a check value was made under this master key.
-    ///
-    /// # Errors
-    /// [`VaultError::WrongKey`]: under another. [`VaultError::Damaged`]: the check value itself was altered.
-    pub fn verify_check(&self, value: &[u8]) -> Result<(), VaultError> {
-        let plain = self.cipher.open(Kind::Check, Place::new(0), value)?;
-        if plain.as_slice() == CHECK { Ok(()) } else { Err(VaultError::Damaged) }
-    }
-
-    /// The id of the master key behind it.
+    /// The id of the newest master key behind it: the one that wraps.
     #[must_use]
     pub fn key_id(&self) -> u32 {
-        self.cipher.key_id
+        self.ring.current.key_id
+    }
+
+    /// Whether it opens what was wrapped under this master key.
+    #[must_use]
+    pub fn knows(&self, key_id: u32) -> bool {
+        self.ring.knows(key_id)
     }
 }
 
@@ -161,6 +159,13 @@ impl DataKey {
                 Ok(Self::new(expand(&Hkdf::new(Some(b"pointsman/v1/joint"), &all), "key")))
             }
         }
+    }
+
+    /// The names for lookups that belong to this key: of a key of kind [`KeyKind::Index`]. They outlive the master key, since what
+    /// was looked up by them cannot all be named anew.
+    #[must_use]
+    pub fn index(&self) -> IndexKey {
+        IndexKey::new(&expand(&Hkdf::new(None, self.secret.bytes.as_slice()), "pointsman/v1/index"))
     }
 
     /// Seals a value for its place.

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::VaultError;
-use crate::envelope::{Cipher, Kind, Place};
+use crate::envelope::{Kind, Place, Ring};
 
 /// Where a secret belongs and to which hosts alone it may go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,17 +54,17 @@ pub fn fresh_secret() -> Result<SecretString, VaultError> {
 /// Seals secrets and cannot open them. Cheap to clone.
 #[derive(Clone)]
 pub struct CredentialSealer {
-    cipher: Arc<Cipher>,
+    ring: Arc<Ring>,
 }
 
 /// Opens secrets. There is one, and the broker has it.
 pub struct CredentialOpener {
-    cipher: Arc<Cipher>,
+    ring: Arc<Ring>,
 }
 
-pub(crate) fn pair(cipher: Cipher) -> (CredentialSealer, CredentialOpener) {
-    let cipher = Arc::new(cipher);
-    (CredentialSealer { cipher: Arc::clone(&cipher) }, CredentialOpener { cipher })
+pub(crate) fn pair(ring: Ring) -> (CredentialSealer, CredentialOpener) {
+    let ring = Arc::new(ring);
+    (CredentialSealer { ring: Arc::clone(&ring) }, CredentialOpener { ring })
 }
 
 impl CredentialSealer {
@@ -73,7 +73,7 @@ impl CredentialSealer {
     /// # Errors
     /// The operating system gave no random bytes.
     pub fn seal(&self, place: &CredentialPlace, secret: &SecretString) -> Result<Vec<u8>, VaultError> {
-        self.cipher.seal(Kind::Credential, place.place(), secret.expose_secret().as_bytes())
+        self.ring.seal(Kind::Credential, place.place(), secret.expose_secret().as_bytes())
     }
 }
 
@@ -83,7 +83,7 @@ impl CredentialOpener {
     /// # Errors
     /// [`VaultError::WrongKey`]: under another master key. [`VaultError::Damaged`]: altered, moved or pinned anew.
     pub fn open(&self, place: &CredentialPlace, sealed: &[u8]) -> Result<SecretString, VaultError> {
-        let mut plain: Zeroizing<Vec<u8>> = self.cipher.open(Kind::Credential, place.place(), sealed)?;
+        let mut plain: Zeroizing<Vec<u8>> = self.ring.open(Kind::Credential, place.place(), sealed)?;
         // The buffer has its exact size, so it becomes the secret without being copied.
         match String::from_utf8(std::mem::take(&mut *plain)) {
             Ok(text) => Ok(SecretString::from(text)),

@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     WrappedKey = 1,
     Credential = 2,
     Data = 3,
-    Check = 4,
+    Master = 4,
     Answer = 5,
 }
 
@@ -72,6 +72,39 @@ impl Cipher {
             .map_err(|_| VaultError::Damaged)?;
         Ok(plain)
     }
+}
+
+/// The key that seals, and those that still open what was sealed before: each envelope names its own.
+pub(crate) struct Ring {
+    pub(crate) current: Cipher,
+    previous: Vec<Cipher>,
+}
+
+impl Ring {
+    pub(crate) fn new(current: Cipher, previous: Vec<Cipher>) -> Self {
+        Self { current, previous }
+    }
+
+    pub(crate) fn seal(&self, kind: Kind, place: Place, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.current.seal(kind, place, plain)
+    }
+
+    pub(crate) fn open(&self, kind: Kind, place: Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let named = key_id(sealed).and_then(|id| self.previous.iter().find(|cipher| cipher.key_id == id));
+        named.unwrap_or(&self.current).open(kind, place, sealed)
+    }
+
+    pub(crate) fn knows(&self, id: u32) -> bool {
+        self.current.key_id == id || self.previous.iter().any(|cipher| cipher.key_id == id)
+    }
+}
+
+/// The id of the key under which something was sealed. `None`: it is no envelope.
+#[must_use]
+pub fn key_id(sealed: &[u8]) -> Option<u32> {
+    let (header, _) = sealed.split_first_chunk::<HEADER>()?;
+    let [_, _, a, b, c, d] = *header;
+    Some(u32::from_be_bytes([a, b, c, d]))
 }
 
 fn header(kind: Kind, key_id: u32) -> [u8; HEADER] {

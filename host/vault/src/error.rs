@@ -17,6 +17,9 @@ pub enum VaultError {
     /// The text is no master key.
     #[error("the text is no master key: {0}")]
     KeyText(&'static str),
+    /// One replacement of a master key at a time.
+    #[error("another master key is replacing this one already: let that end first")]
+    Replacing,
     /// A key out of no keys would be known to everybody.
     #[error("no key was given to seal with")]
     NoKey,
@@ -34,6 +37,7 @@ impl VaultError {
             Self::Damaged => "vault.damaged",
             Self::Newer => "vault.newer",
             Self::KeyText(_) => "vault.key_text",
+            Self::Replacing => "vault.replacing",
             Self::NoKey => "vault.no_key",
             Self::Sealing => "vault.sealing",
         }

@@ -9,13 +9,20 @@
 //! ```text
 //! MasterKey  -HKDF-SHA256->  pointsman/v1/credentials  CredentialSealer (app), CredentialOpener (broker alone)
 //!                            pointsman/v1/content      ContentVault: wraps data keys   (store, engine)
-//!                            pointsman/v1/index        IndexKey: names for lookups     (store, engine)
 //!                            pointsman/v1/answers      AnswerKey: providers' answers until kept (broker alone)
-//!                            pointsman/v1/audit        reserved for the audit chain
+//!                            pointsman/v1/succession   seals the master key that replaces it, or is replaced (broker alone)
 //! ContentVault  -wraps->     DataKey of a contact, a day, a channel: seals bodies; its death is the erasure
+//!                            DataKey of the house -> IndexKey: names for lookups, and the chain of the audit
 //! ```
 //!
 //! Where the broker is a process of its own, it alone reads the master key; [`StoreKeys`] is what it hands to the engine's.
+//!
+//! # Another master key
+//!
+//! Nothing but other keys and credentials is sealed under a key that comes from the master key, so a new one costs some hundred
+//! bytes a contact and no message. A [`Keyring`] holds both keys while that goes on, and seals under the new one; each envelope names
+//! the key that opens it. What is looked up by a name cannot be named anew without what it named (of a duplicate nothing else is
+//! kept), so the key of these names is a data key: it is wrapped anew and stays what it is.
 //!
 //! Whoever can seal a credential cannot open one: they are two types. A [`DataKey`] has no way out but its wrapped form.
 //!
@@ -23,7 +30,7 @@
 //!
 //! ```text
 //! byte  0      version, 1
-//! byte  1      kind: 1 wrapped data key, 2 credential, 3 data, 4 check value, 5 answer
+//! byte  1      kind: 1 wrapped data key, 2 credential, 3 data, 4 master key, 5 answer
 //! bytes 2-5    key id, big-endian: of the master key but for kind 3, there of the data key
 //! bytes 6-17   nonce, random
 //! bytes 18-    AES-256-GCM ciphertext, then its tag of 16 bytes
@@ -42,9 +49,9 @@
 //! key, so that a slip of the pen is told from a wrong key.
 //!
 //! ```
-//! use pointsman_vault::{Aad, KeyKind, KeyName, MasterKey};
+//! use pointsman_vault::{Aad, KeyKind, KeyName, Keyring};
 //!
-//! let content = MasterKey::generate()?.content();
+//! let content = Keyring::generate()?.content();
 //! let (key, wrapped) = content.new_key(KeyName { workspace: 1, kind: KeyKind::Contact, id: 7 })?;
 //! let place = Aad { workspace: 1, table: "event", row: 99, owner: 7 };
 //! let sealed = key.seal(&place, b"hello")?;
@@ -61,6 +68,7 @@ mod credential;
 mod envelope;
 mod error;
 mod index;
+mod keyring;
 mod master;
 mod nonce;
 mod store_keys;
@@ -70,9 +78,10 @@ mod tests;
 pub use answer::AnswerKey;
 pub use content::{Aad, ContentVault, DataKey, KeyKind, KeyName};
 pub use credential::{CredentialOpener, CredentialPlace, CredentialSealer, fresh_secret};
-pub use envelope::OVERHEAD;
+pub use envelope::{OVERHEAD, key_id};
 pub use error::VaultError;
 pub use index::IndexKey;
+pub use keyring::{Keyring, Succession};
 pub use master::MasterKey;
 pub use store_keys::StoreKeys;
 // What signatures of this crate name, so that no other room has to agree on versions.

@@ -8,15 +8,12 @@ use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::credential::{self, CredentialOpener, CredentialSealer};
+use crate::VaultError;
 use crate::envelope::Cipher;
-use crate::{AnswerKey, ContentVault, IndexKey, StoreKeys, VaultError};
 
 const PREFIX: &str = "pmk1_";
 const TEXT: usize = 52;
 const CHECKSUM: usize = 7;
-const CONTENT: &str = "pointsman/v1/content";
-const INDEX: &str = "pointsman/v1/index";
 
 /// 32 random bytes from which every other key comes. Wiped when dropped.
 pub struct MasterKey {
@@ -24,6 +21,15 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
+    /// From its 32 bytes.
+    pub(crate) fn from_bytes(secret: &[u8; 32]) -> Self {
+        Self { secret: Zeroizing::new(*secret) }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
     /// A new one.
     ///
     /// # Errors
@@ -55,7 +61,7 @@ impl MasterKey {
         if checksum != check(secret) {
             return refuse("a character of it is wrong; compare it with the recovery note");
         }
-        Ok(Self { secret: Zeroizing::new(*secret) })
+        Ok(Self::from_bytes(secret))
     }
 
     /// The text form, for a key file and a recovery note.
@@ -78,41 +84,11 @@ impl MasterKey {
         u32::from_be_bytes(*expand(&self.hkdf(), "pointsman/v1/key-id"))
     }
 
-    /// What seals messages, names, journals: for store and engine.
-    #[must_use]
-    pub fn content(&self) -> ContentVault {
-        ContentVault::new(self.cipher(CONTENT))
-    }
-
-    /// What turns a provider's id into a name for lookups: for store and engine.
-    #[must_use]
-    pub fn index(&self) -> IndexKey {
-        IndexKey::new(&self.subkey(INDEX))
-    }
-
-    /// What seals credentials, and what opens them. The second goes to the broker and to nobody else.
-    #[must_use]
-    pub fn credential_vault(&self) -> (CredentialSealer, CredentialOpener) {
-        credential::pair(self.cipher("pointsman/v1/credentials"))
-    }
-
-    /// What seals providers' answers until they are kept: for the broker.
-    #[must_use]
-    pub fn answers(&self) -> AnswerKey {
-        AnswerKey::new(self.cipher("pointsman/v1/answers"))
-    }
-
-    /// All that store and engine may hold, to be handed to another process.
-    #[must_use]
-    pub fn store_keys(&self) -> StoreKeys {
-        StoreKeys::new(self.subkey(CONTENT), self.subkey(INDEX), self.key_id())
-    }
-
-    fn cipher(&self, label: &str) -> Cipher {
+    pub(crate) fn cipher(&self, label: &str) -> Cipher {
         Cipher::new(&self.subkey(label), self.key_id())
     }
 
-    fn subkey(&self, label: &str) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn subkey(&self, label: &str) -> Zeroizing<[u8; 32]> {
         expand(&self.hkdf(), label)
     }
 

@@ -1,59 +1,75 @@
-//! What the broker's process hands to the engine's: the content and index subkeys, and nothing from which another key could be
-//! derived. The engine's memory never holds the master key or the credentials subkey, so it cannot lose them.
+//! What the broker's process hands to the engine's: the content subkeys, and nothing from which another key could be derived. The
+//! engine's memory never holds a master key or a credentials subkey, so it cannot lose them.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::envelope::Cipher;
-use crate::{ContentVault, IndexKey};
+use crate::ContentVault;
+use crate::envelope::{Cipher, Ring};
 
-/// The subkeys of store and engine. Wiped when dropped.
+/// The subkeys of store and engine: that of the newest master key, and that of the one which it replaces. Wiped when dropped.
 #[derive(Clone)]
 pub struct StoreKeys {
-    content: Zeroizing<[u8; 32]>,
-    index: Zeroizing<[u8; 32]>,
-    key_id: u32,
+    current: Subkey,
+    previous: Option<Subkey>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Subkey {
+    pub(crate) key_id: u32,
+    pub(crate) content: Zeroizing<[u8; 32]>,
+}
+
+impl Subkey {
+    /// How many bytes one takes.
+    const LENGTH: usize = 36;
+
+    fn cipher(&self) -> Cipher {
+        Cipher::new(&self.content, self.key_id)
+    }
+
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (id, rest) = bytes.split_first_chunk::<4>()?;
+        let (content, rest) = rest.split_first_chunk::<32>()?;
+        Some((Self { key_id: u32::from_be_bytes(*id), content: Zeroizing::new(*content) }, rest))
+    }
 }
 
 impl StoreKeys {
-    /// How many bytes [`StoreKeys::to_bytes`] gives.
-    pub const LENGTH: usize = 68;
+    /// How many bytes [`StoreKeys::to_bytes`] gives at most.
+    pub const MOST: usize = 2 * Subkey::LENGTH;
 
-    pub(crate) fn new(content: Zeroizing<[u8; 32]>, index: Zeroizing<[u8; 32]>, key_id: u32) -> Self {
-        Self { content, index, key_id }
+    pub(crate) fn new(current: Subkey, previous: Option<Subkey>) -> Self {
+        Self { current, previous }
     }
 
-    /// What seals messages, names, journals.
+    /// What wraps the keys of contacts, days and channels.
     #[must_use]
     pub fn content(&self) -> ContentVault {
-        ContentVault::new(Cipher::new(&self.content, self.key_id))
+        ContentVault::new(Ring::new(self.current.cipher(), self.previous.iter().map(Subkey::cipher).collect()))
     }
 
-    /// What turns a provider's id into a name for lookups.
+    /// For the way from one process of this host to the other: key id and content subkey of each.
     #[must_use]
-    pub fn index(&self) -> IndexKey {
-        IndexKey::new(&self.index)
-    }
-
-    /// For the way from one process of this host to the other: content subkey, index subkey, key id.
-    #[must_use]
-    pub fn to_bytes(&self) -> Zeroizing<[u8; Self::LENGTH]> {
-        let mut bytes = Zeroizing::new([0; Self::LENGTH]);
-        let id = self.key_id.to_be_bytes();
-        bytes.iter_mut().zip(self.content.iter().chain(self.index.iter()).chain(&id)).for_each(|(to, from)| *to = *from);
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(Self::MOST));
+        for key in std::iter::once(&self.current).chain(&self.previous) {
+            bytes.extend_from_slice(&key.key_id.to_be_bytes());
+            bytes.extend_from_slice(key.content.as_slice());
+        }
         bytes
     }
 
-    /// What [`StoreKeys::to_bytes`] gave.
+    /// What [`StoreKeys::to_bytes`] gave. `None`: something else.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8; Self::LENGTH]) -> Self {
-        let mut keys = Self::new(Zeroizing::new([0; 32]), Zeroizing::new([0; 32]), 0);
-        let mut id = [0; 4];
-        let places = keys.content.iter_mut().chain(keys.index.iter_mut()).chain(&mut id);
-        places.zip(bytes).for_each(|(to, from)| *to = *from);
-        keys.key_id = u32::from_be_bytes(id);
-        keys
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (current, rest) = Subkey::read(bytes)?;
+        let (previous, rest) = match Subkey::read(rest) {
+            Some((previous, rest)) => (Some(previous), rest),
+            None => (None, rest),
+        };
+        rest.is_empty().then_some(Self { current, previous })
     }
 }
 

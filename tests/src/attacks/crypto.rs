@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use pointsman_broker::{Broker, EgressConfig, StoredCredential};
 use pointsman_manifest::{SignatureScheme, VerifyScheme};
-use pointsman_vault::{Aad, CredentialPlace, KeyKind, KeyName, MasterKey, SecretString};
+use pointsman_vault::{Aad, CredentialPlace, KeyKind, KeyName, Keyring, SecretString};
 
 use super::Proved;
 use crate::proof::Dice;
@@ -17,7 +17,7 @@ const TABLES: [&str; 6] = ["event", "run", "send", "state", "conversation", "web
 /// T7: as many envelopes of one key: no nonce twice. As many moves of one to another workspace, table, row, owner or key: none
 /// opens.
 pub fn envelopes(count: usize) -> Proved {
-    let vault = MasterKey::generate()?.content();
+    let vault = Keyring::generate()?.content();
     let name = KeyName { workspace: 1, kind: KeyKind::Contact, id: 7 };
     let (key, other) = (vault.new_key(name)?.0, vault.new_key(KeyName { id: 8, ..name })?.0);
     let (mut seen, mut dice) = (HashSet::with_capacity(count), Dice::new(7));
@@ -54,7 +54,7 @@ fn sign(secret: &[u8], body: &[u8]) -> Result<String> {
 /// T8: webhooks that are signed nearly right, one in ten rightly.
 pub async fn signatures(count: usize) -> Proved {
     const SECRET: &str = "app-secret-of-t8";
-    let (sealer, opener) = MasterKey::generate()?.credential_vault();
+    let (sealer, opener) = Keyring::generate()?.credential_vault();
     let broker = Broker::new(opener, &EgressConfig::default())?;
     let place = CredentialPlace { workspace: 1, owner: 1, slot: "app_secret".to_owned(), hosts: Vec::new() };
     let sealed = sealer.seal(&place, &SecretString::from(SECRET))?;

@@ -18,7 +18,7 @@ use pointsman_core::workflow::Workflow;
 use pointsman_engine::workflows::sources;
 use pointsman_manifest::Manifest;
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
-use pointsman_vault::MasterKey;
+use pointsman_vault::Keyring;
 use serde_json::json;
 use tokio::runtime::Handle;
 
@@ -71,7 +71,7 @@ impl Targets {
             sandbox,
             expressions: wiring::expressions(),
             installed: bundled::Installed::bundled()?,
-            broker: Broker::new(MasterKey::generate()?.credential_vault().1, &EgressConfig::default())?,
+            broker: Broker::new(Keyring::generate()?.credential_vault().1, &EgressConfig::default())?,
             seeds: seeds()?,
         })
     }

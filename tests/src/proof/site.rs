@@ -117,7 +117,8 @@ impl Site {
         self.dir.join(format!("host-{host}.log"))
     }
 
-    fn command(&self, host: usize, args: &[&str], extra: &[(&str, &str)]) -> Command {
+    /// A command of a host, not yet run.
+    pub fn command(&self, host: usize, args: &[&str], extra: &[(&str, &str)]) -> Command {
         let mut command = Command::new(&self.setting.binary);
         command.arg("--dir").arg(self.folder(host)).arg("--json").args(args);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).envs(extra.iter().copied());

@@ -15,7 +15,6 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, Result};
 use pointsman_broker::Broker;
 use pointsman_broker::process::{self, Connection};
-use pointsman_vault::StoreKeys;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Context;
@@ -64,7 +63,7 @@ fn secret(config: &Config, names: impl Iterator<Item = OsString>) -> Vec<OsStrin
 }
 
 /// Meets the broker that was started before this process began anew.
-pub(super) async fn join() -> Result<(Broker, StoreKeys, Connection)> {
+pub(super) async fn join() -> Result<(Broker, Connection)> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().context("standard input")?;
     process::connect(UnixStream::from(socket)).await.map_err(|failure| anyhow::anyhow!(failure.message))
 }
@@ -76,7 +75,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let _deaf = deaf()?;
         match prepare(context) {
-            Ok((broker, keys)) => {
+            Ok(broker) => {
                 let input = args.until_closed.then(shutdown::end_of_input).transpose()?;
                 let close = async {
                     match input {
@@ -84,7 +83,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
                         None => std::future::pending().await,
                     }
                 };
-                process::serve(broker, socket, keys, close).await.context("the socket to the engine's process")
+                process::serve(broker, socket, close).await.context("the socket to the engine's process")
             }
             Err(error) => process::refuse(socket, &format!("{error:#}")).context("the engine's process has ended"),
         }
@@ -92,7 +91,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn prepare(context: &Context) -> Result<(Broker, StoreKeys)> {
+fn prepare(context: &Context) -> Result<Broker> {
     let config = context.config()?;
     telemetry::start(&config.telemetry)?;
     wiring::broker(&config)

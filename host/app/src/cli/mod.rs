@@ -18,6 +18,7 @@ mod compile;
 mod conversation;
 mod demo;
 mod init;
+mod key;
 mod knowledge;
 mod park;
 mod plugin;
@@ -65,6 +66,8 @@ enum Verb {
     Rollback(rollback::Args),
     /// The versions of workflows.
     Workflow(workflow::Args),
+    /// The master key: which one seals, and another in its place.
+    Key(key::Args),
     /// Connected accounts.
     Channel(channel::Args),
     /// What waits for a person's approval.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Verb::Publish(args) => publish::run(&context, &args),
         Verb::Rollback(args) => rollback::run(&context, &args),
         Verb::Workflow(args) => workflow::run(&context, &args),
+        Verb::Key(args) => key::run(&context, &args),
         Verb::Channel(args) => channel::run(&context, args),
         Verb::Approval(args) => approval::run(&context, &args),
         Verb::Knowledge(args) => knowledge::run(&context, &args),

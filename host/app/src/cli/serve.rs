@@ -10,7 +10,6 @@ use pointsman_broker::Broker;
 use pointsman_broker::process::Connection;
 use pointsman_core::clock::SystemClock;
 use pointsman_engine::points::Points;
-use pointsman_vault::StoreKeys;
 use pointsman_web::{PrivateConfig, PublicConfig};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::time::Instant;
@@ -50,8 +49,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     let json = context.json;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let (broker, connection) = if args.joined {
-            let (broker, keys, connection) = broker::join().await?;
-            ((broker, keys), Some(connection))
+            let (broker, connection) = broker::join().await?;
+            (broker, Some(connection))
         } else {
             (wiring::broker(&config)?, None)
         };
@@ -76,7 +75,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
 /// Runs a host: everything open is taken up first, then the ports open, then `ready` is told their addresses.
 async fn serve(
     config: &Config,
-    broker: (Broker, StoreKeys),
+    broker: Broker,
     connection: Option<Connection>,
     mut closing: Closing,
     ready: impl FnOnce(&str, &str),
@@ -113,6 +112,9 @@ async fn serve(
     let ended: Result<()> = tokio::select! {
         ended = until_the_end => ended,
         () = no_broker => bail!("the broker's process has ended, and with it this host; start it again: it begins with what is on disk"),
+        () = store.outlived() => bail!(
+            "keys.outlived: the master key was replaced while this host stood still; start it again with the new one"
+        ),
         () = store.lost() => bail!(
             "the disk could not keep what it had taken (fsync failed): nothing of that was acknowledged, and nothing more may be \
              trusted to this process; look at the disk and the system's log, then start again: it begins with what is on disk"

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pointsman_vault::AnswerKey;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(25);
 #[derive(Debug)]
 pub(crate) struct Answers {
     folder: PathBuf,
-    key: AnswerKey,
+    key: RwLock<AnswerKey>,
     own: Mutex<Own>,
     others: OnceCell<()>,
     found: Mutex<Found>,
@@ -56,7 +56,12 @@ fn name(exchange: Exchange<'_>) -> Name {
 impl Answers {
     pub(crate) fn new(folder: PathBuf, key: AnswerKey) -> Self {
         let (own, others, found) = (Mutex::new(Own::None), OnceCell::new(), Mutex::default());
-        Self { folder, key, own, others, found }
+        Self { folder, key: RwLock::new(key), own, others, found }
+    }
+
+    /// From now on notes are sealed and opened with this key.
+    pub(crate) fn seal_under(&self, key: AnswerKey) {
+        *self.key.write() = key;
     }
 
     /// Makes the file of this process, unless it is there. Whoever does it before he sends is waited for by the next process.
@@ -77,7 +82,7 @@ impl Answers {
     /// Notes what came of an exchange, or, with `None`, that it begins. What cannot be noted goes on without.
     pub(crate) fn note(&self, exchange: Exchange<'_>, outcome: Option<&Outcome>) {
         if let Own::Open(notes) = &mut *self.own.lock()
-            && let Err(error) = notes.write(&self.key, exchange, outcome)
+            && let Err(error) = notes.write(&self.key.read(), exchange, outcome)
         {
             tracing::warn!(%error, "an answer could not be noted");
         }
@@ -113,7 +118,7 @@ impl Answers {
         let own = self.own_path();
         waiting.retain(|path| Some(path) != own.as_ref());
         loop {
-            waiting.retain(|path| match file::read(path, &self.key, &mut self.found.lock()) {
+            waiting.retain(|path| match file::read(path, &self.key.read(), &mut self.found.lock()) {
                 Ok(read) => !read,
                 Err(error) => {
                     tracing::warn!(%error, path = %path.display(), "the notes of an earlier process cannot be read");

@@ -2,7 +2,7 @@
 
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::ports::HttpResponse;
-use pointsman_vault::MasterKey;
+use pointsman_vault::Keyring;
 
 use super::*;
 use crate::EgressError;
@@ -15,12 +15,12 @@ fn answered(body: &[u8]) -> Outcome {
 
 struct Folder {
     dir: tempfile::TempDir,
-    master: MasterKey,
+    master: Keyring,
 }
 
 impl Folder {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), master: MasterKey::generate().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), master: Keyring::generate().unwrap() }
     }
 
     /// The next process, which has not sent anything yet.
@@ -134,7 +134,7 @@ async fn nothing_stands_in_the_clear_and_what_was_altered_is_not_believed() {
     let after = folder.answers();
     assert_eq!(after.recall(Exchange { key: "a-telling-key", ..FIRST }).await, Recalled::Unknown);
     assert_eq!(after.recall(FIRST).await, Recalled::Made(answered(b"second")), "the others are read");
-    let stranger = Answers::new(folder.dir.path().join("answers"), MasterKey::generate().unwrap().answers());
+    let stranger = Answers::new(folder.dir.path().join("answers"), Keyring::generate().unwrap().answers());
     assert_eq!(stranger.recall(FIRST).await, Recalled::Unknown);
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use pointsman_core::ports::{Body, Method};
-use pointsman_vault::MasterKey;
+use pointsman_vault::Keyring;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -139,7 +139,7 @@ impl Door {
         let names = Arc::new(Script { answers, asked: AtomicUsize::new(0) });
         let config = EgressConfig { allow_private: allow.to_vec(), timeout_ms: 200, ..EgressConfig::default() };
         let egress = Egress::asking(&config, &(Arc::clone(&names) as Arc<dyn Names>)).unwrap();
-        Self { egress, opener: MasterKey::generate().unwrap().credential_vault().1, names }
+        Self { egress, opener: Keyring::generate().unwrap().credential_vault().1, names }
     }
 
     /// Sends a request to where this channel may go, if the URL may be dialled at all.

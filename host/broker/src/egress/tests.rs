@@ -9,7 +9,7 @@ use base64::Engine as _;
 use pointsman_core::failure::Class;
 use pointsman_core::ports::{Body, CredentialUse, Method, Placement};
 use pointsman_manifest::{CredentialSlot, PlacementKind};
-use pointsman_vault::{CredentialPlace, CredentialSealer, MasterKey};
+use pointsman_vault::{CredentialPlace, CredentialSealer, Keyring};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -110,7 +110,7 @@ struct House {
 }
 
 fn house(allow: &[String]) -> House {
-    let (sealer, opener) = MasterKey::generate().unwrap().credential_vault();
+    let (sealer, opener) = Keyring::generate().unwrap().credential_vault();
     let config = EgressConfig { allow_private: allow.to_vec(), timeout_ms: 2_000, ..EgressConfig::default() };
     House { broker: Broker::new(opener, &config).unwrap(), sealer }
 }

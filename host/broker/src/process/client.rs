@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use pointsman_core::failure::{Class, Failure};
-use pointsman_vault::{StoreKeys, Zeroizing};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -143,13 +142,13 @@ impl Connection {
 ///
 /// # Errors
 /// `broker.refused`: it told why it cannot start. `broker.gone`: it ended without a word.
-pub async fn connect(socket: Socket) -> Result<(Broker, StoreKeys, Connection), Failure> {
+pub async fn connect(socket: Socket) -> Result<(Broker, Connection), Failure> {
     let failed = |error: io::Error| {
         Failure::new(Class::Permanent, "broker.gone", format!("the broker's process did not start ({error}); its log says why"))
     };
     socket.set_nonblocking(true).map_err(failed)?;
     let mut socket = UnixStream::from_std(socket).map_err(failed)?;
-    let keys = greeting(&mut socket).await.map_err(failed)??;
+    greeting(&mut socket).await.map_err(failed)??;
     let (incoming, outgoing) = socket.into_split();
     let (sends, others) = (Semaphore::new(PLACES), Semaphore::new(PLACES));
     let client = Arc::new(Client { outgoing: Outgoing::default(), asked: Mutex::default(), sends, others });
@@ -166,14 +165,12 @@ pub async fn connect(socket: Socket) -> Result<(Broker, StoreKeys, Connection), 
         asked.waiting.clear();
         tell_end.send_replace(true);
     });
-    Ok((Broker(Way::There(Arc::clone(&client))), keys, Connection { client, ended, closing }))
+    Ok((Broker(Way::There(Arc::clone(&client))), Connection { client, ended, closing }))
 }
 
-async fn greeting(socket: &mut UnixStream) -> io::Result<Result<StoreKeys, Failure>> {
+async fn greeting(socket: &mut UnixStream) -> io::Result<Result<(), Failure>> {
     if socket.read_u8().await? == READY {
-        let mut keys = Zeroizing::new([0; StoreKeys::LENGTH]);
-        socket.read_exact(keys.as_mut_slice()).await?;
-        return Ok(Ok(StoreKeys::from_bytes(&keys)));
+        return Ok(Ok(()));
     }
     let mut why = String::new();
     socket.take(MAX_REASON as u64).read_to_string(&mut why).await?;

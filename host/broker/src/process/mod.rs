@@ -2,7 +2,7 @@
 //! at once, told apart by a number.
 //!
 //! ```text
-//! broker -> engine, once    1 and the subkeys of store and engine, or 0 and why there is no broker
+//! broker -> engine, once    1, or 0 and why there is no broker
 //! frame                     length of the rest (4 bytes, little-endian), number (8), body (postcard)
 //! ```
 //!

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pointsman_vault::StoreKeys;
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
@@ -29,18 +28,16 @@ pub fn refuse(mut socket: Socket, why: &str) -> io::Result<()> {
     socket.write_all(why.as_bytes().get(..MAX_REASON).unwrap_or(why.as_bytes()))
 }
 
-/// Hands over the keys and answers until the engine's process is gone; then finishes what is under way. `close` is passed on as
+/// Answers until the engine's process is gone; then finishes what is under way. `close` is passed on as
 /// the wish that the engine closes.
 ///
 /// # Errors
 /// The socket failed, or what came over it is none of ours.
-pub async fn serve(broker: Broker, mut socket: Socket, keys: StoreKeys, close: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(broker: Broker, mut socket: Socket, close: impl Future<Output = ()>) -> io::Result<()> {
     let Way::Here(service) = broker.0 else { return Err(io::Error::other("this broker is a client itself")) };
     // Before the first question: a successor must see that there is somebody to wait for.
     service.answers.as_ref().inspect(|answers| answers.open());
     socket.write_all(&[READY])?;
-    socket.write_all(keys.to_bytes().as_slice())?;
-    drop(keys);
     socket.set_nonblocking(true)?;
     let (incoming, out) = UnixStream::from_std(socket)?.into_split();
     let outgoing = Arc::new(Outgoing::default());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pointsman_core::ports::{Body, CredentialUse, HttpRequest, Method, Placement};
 use pointsman_manifest::{Handshake, HandshakeKind, SignatureScheme, VerifyScheme};
-use pointsman_vault::{CredentialPlace, CredentialSealer, MasterKey, SecretString};
+use pointsman_vault::{CredentialPlace, CredentialSealer, Keyring, MasterKey, SecretString};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -48,7 +48,7 @@ async fn provider(delay: Duration) -> (String, Arc<AtomicUsize>) {
 }
 
 struct House {
-    master: MasterKey,
+    master: Keyring,
     sealer: CredentialSealer,
     dir: tempfile::TempDir,
     provider: String,
@@ -56,23 +56,26 @@ struct House {
 
 impl House {
     fn new(provider: &str) -> Self {
-        let master = MasterKey::generate().unwrap();
+        let master = Keyring::generate().unwrap();
         let (sealer, _) = master.credential_vault();
         Self { master, sealer, dir: tempfile::tempdir().unwrap(), provider: provider.to_owned() }
     }
 
+    fn keyring(&self) -> Keyring {
+        Keyring::new(MasterKey::from_text(&self.master.current().to_text()).unwrap())
+    }
+
     fn here(&self) -> Broker {
-        let (_, opener) = self.master.credential_vault();
         let config = EgressConfig { allow_private: vec![self.provider.clone()], ..EgressConfig::default() };
-        Broker::noting(opener, &config, self.dir.path().join("answers"), self.master.answers()).unwrap()
+        Broker::noting(self.keyring(), &config, self.dir.path().join("answers")).unwrap()
     }
 
     /// A broker behind a socket; its task ends when it has finished.
     async fn there(&self) -> (Broker, Connection, tokio::task::JoinHandle<std::io::Result<()>>) {
         let (ours, theirs) = Socket::pair().unwrap();
-        let served = tokio::spawn(serve(self.here(), theirs, self.master.store_keys(), std::future::pending()));
-        let (broker, keys, connection) = connect(ours).await.unwrap();
-        assert_eq!(keys.to_bytes(), self.master.store_keys().to_bytes());
+        let served = tokio::spawn(serve(self.here(), theirs, std::future::pending()));
+        let (broker, connection) = connect(ours).await.unwrap();
+        assert_eq!(broker.keys(None).await.unwrap().to_bytes(), self.master.store_keys().to_bytes());
         (broker, connection, served)
     }
 
@@ -148,6 +151,35 @@ async fn both_ways_say_the_same() {
 }
 
 #[tokio::test]
+async fn both_ways_follow_when_the_master_key_is_replaced_and_forget_the_old_one_when_told() {
+    let (address, _) = provider(Duration::ZERO).await;
+    let house = House::new(&address);
+    let (there, connection, served) = house.there().await;
+    let mut ring = house.keyring();
+    let link = ring.replace(MasterKey::generate().unwrap()).unwrap();
+    let old = [house.stored("access_token", TOKEN)];
+    let sealer = ring.credential_vault().0;
+    let new =
+        [House { master: ring, sealer, dir: tempfile::tempdir().unwrap(), provider: address }.stored("access_token", TOKEN)];
+    let request = house.post(vec![]);
+    for broker in [house.here(), there] {
+        assert_eq!(broker.check(&request, &new, &[]).await.unwrap_err().code, "vault.wrong_key");
+        let keys = broker.keys(Some(&link)).await.unwrap().content();
+        assert!(keys.key_id() == link.new && keys.knows(link.old));
+        broker.check(&request, &new, &[]).await.unwrap();
+        broker.check(&request, &old, &[]).await.unwrap();
+        let keys = broker.keys(None).await.unwrap().content();
+        assert!(keys.key_id() == link.new && !keys.knows(link.old));
+        broker.check(&request, &new, &[]).await.unwrap();
+        assert_eq!(broker.check(&request, &old, &[]).await.unwrap_err().code, "vault.wrong_key");
+        let other = house.keyring().replace(MasterKey::generate().unwrap()).unwrap();
+        assert_eq!(broker.keys(Some(&other)).await.unwrap_err().code, "vault.wrong_key");
+    }
+    connection.close(Duration::from_secs(5)).await;
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn many_at_once_get_each_their_own_answer() {
     let (address, requests) = provider(Duration::from_millis(5)).await;
     let house = Arc::new(House::new(&address));
@@ -193,8 +225,8 @@ async fn a_broker_that_ends_leaves_nobody_waiting() {
     // A runtime of its own, which can end as a process does: everything at once.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (ours, theirs) = Socket::pair().unwrap();
-    runtime.spawn(serve(house.here(), theirs, house.master.store_keys(), std::future::pending()));
-    let (there, _keys, connection) = connect(ours).await.unwrap();
+    runtime.spawn(serve(house.here(), theirs, std::future::pending()));
+    let (there, connection) = connect(ours).await.unwrap();
     let token = [house.stored("access_token", TOKEN)];
     let request = house.post(b"1".to_vec());
     let sending = there.send(&request, &token);
@@ -222,8 +254,8 @@ async fn a_refusal_is_told_and_the_wish_to_close_is_passed_on() {
 
     let house = House::new("127.0.0.1:1");
     let (ours, theirs) = Socket::pair().unwrap();
-    let served = tokio::spawn(serve(house.here(), theirs, house.master.store_keys(), async {}));
-    let (_broker, _keys, connection) = connect(ours).await.unwrap();
+    let served = tokio::spawn(serve(house.here(), theirs, async {}));
+    let (_broker, connection) = connect(ours).await.unwrap();
     connection.closing().await;
     connection.close(Duration::from_secs(5)).await;
     served.await.unwrap().unwrap();
@@ -235,7 +267,7 @@ async fn a_frame_that_is_none_of_ours_ends_it() {
     for bad in [[255_u8; 12], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
         let house = House::new("127.0.0.1:1");
         let (mut ours, theirs) = Socket::pair().unwrap();
-        let served = tokio::spawn(serve(house.here(), theirs, house.master.store_keys(), std::future::pending()));
+        let served = tokio::spawn(serve(house.here(), theirs, std::future::pending()));
         ours.write_all(&bad).unwrap();
         assert_eq!(served.await.unwrap().unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     }

@@ -53,6 +53,21 @@ create table credential (
     primary key (ws, owner, slot)
 );
 
+-- Master keys that were replaced, or are being replaced: no credential is sealed under one of them any more.
+create table replaced_key (
+    key_id bytea primary key,
+    at bigint not null
+);
+create function refuse_stale_key() returns trigger language plpgsql as $$
+begin
+    if exists (select 1 from replaced_key where key_id = substr(new.sealed, 3, 4)) then
+        raise exception 'stale_key' using errcode = '23P99';
+    end if;
+    return new;
+end $$;
+create trigger credential_stale before insert or update of sealed on credential
+    for each row execute function refuse_stale_key();
+
 create table workflow (
     ws bigint not null,
     hash text not null,

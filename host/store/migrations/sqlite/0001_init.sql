@@ -31,6 +31,22 @@ create table credential (
     primary key (ws, owner, slot)
 ) without rowid;
 
+-- Master keys that were replaced, or are being replaced: no credential is sealed under one of them any more.
+create table replaced_key (
+    key_id blob primary key,
+    at bigint not null
+) without rowid;
+create trigger credential_stale before insert on credential
+when exists (select 1 from replaced_key where key_id = substr(new.sealed, 3, 4))
+begin
+    select raise(abort, 'stale_key');
+end;
+create trigger credential_stale_again before update of sealed on credential
+when exists (select 1 from replaced_key where key_id = substr(new.sealed, 3, 4))
+begin
+    select raise(abort, 'stale_key');
+end;
+
 create table workflow (
     ws bigint not null,
     hash text not null,

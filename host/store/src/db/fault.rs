@@ -53,6 +53,9 @@ impl From<sqlx::Error> for Fault {
     }
 }
 
+/// What the triggers of both schemas say of something that was sealed under a key which was replaced.
+const STALE: &str = "stale_key";
+
 /// What the database calls a fault.
 enum State<'a> {
     /// A primary result code.
@@ -71,6 +74,7 @@ fn state(e: &dyn DatabaseError) -> State<'_> {
 /// The database's words as ours: constraints by what they mean (STYLE, habit 7).
 pub(crate) fn meaning(error: &sqlx::Error) -> StoreError {
     match error {
+        sqlx::Error::Database(e) if e.message() == STALE => StoreError::StaleKey,
         sqlx::Error::Database(e) => match state(e.as_ref()) {
             State::Sqlite(19) => StoreError::Taken(taken(e.message()).to_owned()),
             State::Postgres("23505") => StoreError::Taken(taken(e.constraint().unwrap_or_default()).to_owned()),

@@ -1,6 +1,6 @@
 //! The proofs about attackers, small enough for every day; whole by `cargo xtask safety`.
 
-use pointsman_tests::attacks::{canary, crypto, fuzz, leaks, rig::Rig, slow};
+use pointsman_tests::attacks::{canary, crypto, fuzz, leaks, rig::Rig, rotation, slow};
 
 use crate::durability::proof::setting;
 use crate::support::stores::skipped;
@@ -38,6 +38,13 @@ async fn t6_no_token_is_left_behind_whatever_a_provider_does_with_it() {
 fn t7_no_nonce_comes_twice_and_nothing_that_was_moved_opens() {
     let (seen, held) = crypto::envelopes(20_000).unwrap();
     assert!(held, "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t7_another_master_key_under_load_and_kill_9_loses_nothing_and_the_old_one_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = rotation::run(&setting(&folder).await).await.unwrap();
+    assert!(found.held(), "{found}");
 }
 
 #[tokio::test]

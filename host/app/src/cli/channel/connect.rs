@@ -11,7 +11,7 @@ use pointsman_core::ports::{Done, Operation};
 use pointsman_engine::Engine;
 use pointsman_manifest::Manifest;
 use pointsman_store::{ChannelNew, ChannelRow, ChannelState, CredentialRow, DISCONNECTED, Store, Wish};
-use pointsman_vault::CredentialPlace;
+use pointsman_vault::{CredentialPlace, CredentialSealer};
 use serde_json::{Map, Value, json};
 
 use super::ask::{self, ready};
@@ -35,10 +35,11 @@ pub(in crate::cli) struct Added {
 /// Connects an account without asking its provider anything.
 pub(in crate::cli) fn add(context: &Context, new: &New) -> Result<Added> {
     let config = context.config()?;
-    let draft = Draft::new(&config, new)?;
+    let draft = Draft::new(new)?;
     wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
-        let row = draft.row(&store).await?;
+        let sealer = wiring::sealer(&config, &store).await?;
+        let row = draft.row(&sealer, &store).await?;
         draft.keep(&store, &row).await?;
         store.close().await?;
         Ok(Added { id: row.id })
@@ -52,7 +53,7 @@ pub(super) fn run(context: &Context, new: &New, offline: bool, wait: u64) -> Res
         let id = add(context, new)?.id;
         Told { hook: hook(id), id, ..Told::default() }
     } else {
-        wiring::block_on(online(&config, Draft::new(&config, new)?, wait, hook))?
+        wiring::block_on(online(&config, Draft::new(new)?, wait, hook))?
     };
     context.answer(&told.json(), || told.text());
     Ok(ExitCode::from(u8::from(told.trouble.is_some())))
@@ -117,11 +118,10 @@ struct Draft {
     manifest: Manifest,
     new: ChannelNew,
     secrets: Vec<(String, secrecy::SecretString)>,
-    sealer: pointsman_vault::CredentialSealer,
 }
 
 impl Draft {
-    fn new(config: &Config, new: &New) -> Result<Self> {
+    fn new(new: &New) -> Result<Self> {
         let manifest = manifest(&new.plugin)?;
         let mut settings = Map::new();
         for setting in &new.settings {
@@ -129,7 +129,6 @@ impl Draft {
             settings.insert(key.to_owned(), Value::String(value.to_owned()));
         }
         let secrets = secrets(&manifest, new.secrets.as_deref())?;
-        let (sealer, _opener) = config.keys.read_master(&config.dir)?.credential_vault();
         let new = ChannelNew {
             workspace: FIRST_WORKSPACE,
             plugin: manifest.id.clone(),
@@ -137,20 +136,20 @@ impl Draft {
             name: new.name.clone(),
             config: Value::Object(settings),
         };
-        Ok(Self { manifest, new, secrets, sealer })
+        Ok(Self { manifest, new, secrets })
     }
 
     /// The channel with its sealed secrets, as it will stand. An account that was connected before keeps its id, and with it
     /// its address and its conversations.
-    async fn row(&self, store: &Store) -> Result<ChannelRow> {
+    async fn row(&self, sealer: &CredentialSealer, store: &Store) -> Result<ChannelRow> {
         if self.new.account.is_empty() {
             bail!("name the account: --account, the provider's id of your side");
         }
         let known = store.channel_of(FIRST_WORKSPACE, &self.new.plugin, &self.new.account).await?;
-        self.row_as(known.map_or_else(|| store.channel_id(), |c| c.id))
+        self.row_as(sealer, known.map_or_else(|| store.channel_id(), |c| c.id))
     }
 
-    fn row_as(&self, id: Id) -> Result<ChannelRow> {
+    fn row_as(&self, sealer: &CredentialSealer, id: Id) -> Result<ChannelRow> {
         let api_url = self.new.config.get("api_url").and_then(Value::as_str);
         let mut credentials = Vec::new();
         for (slot, secret) in &self.secrets {
@@ -158,7 +157,7 @@ impl Draft {
             let known = known.with_context(|| format!("{} has no secret `{slot}`", self.manifest.id))?;
             let hosts = known.pinned_origins(api_url)?;
             let place = CredentialPlace { workspace: FIRST_WORKSPACE.0, owner: id.0, slot: slot.clone(), hosts: hosts.clone() };
-            let sealed = self.sealer.seal(&place, secret)?;
+            let sealed = sealer.seal(&place, secret)?;
             credentials.push(CredentialRow { workspace: FIRST_WORKSPACE, owner: id, slot: slot.clone(), hosts, sealed });
         }
         let ChannelNew { workspace, plugin, account, name, config } = self.new.clone();
@@ -183,7 +182,8 @@ impl Draft {
 
 async fn online(config: &Config, mut draft: Draft, wait: u64, hook: impl Fn(Id) -> String) -> Result<Told> {
     let engine = ask::engine(config).await?;
-    let asked = draft.row_as(engine.store().channel_id())?;
+    let sealer = wiring::sealer(config, engine.store()).await?;
+    let asked = draft.row_as(&sealer, engine.store().channel_id())?;
     let answer = engine.ask(&ready(&engine, asked)?, Operation::Check).await;
     let profile = match answer {
         Ok(Done::Profile(profile)) => Some(profile),
@@ -198,7 +198,7 @@ async fn online(config: &Config, mut draft: Draft, wait: u64, hook: impl Fn(Id) 
             draft.new.name = profile.name.unwrap_or_default();
         }
     }
-    let row = draft.row(engine.store()).await?;
+    let row = draft.row(&sealer, engine.store()).await?;
     let since = engine.store().channel_id();
     let again = draft.keep(engine.store(), &row).await?;
     let mut told = Told {

@@ -11,7 +11,7 @@ use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_manifest::{Kind, Manifest, origin};
 use pointsman_sandbox::{Loaded, Sandbox, SandboxConfig};
-use pointsman_vault::{CredentialPlace, CredentialSealer, MasterKey, SecretString};
+use pointsman_vault::{CredentialPlace, CredentialSealer, Keyring, SecretString};
 use tokio::runtime::Runtime;
 
 use super::find::{Component, Found};
@@ -103,7 +103,7 @@ impl Rig {
             Some(origin) => vec![with_port(&origin)],
             None => Vec::new(),
         };
-        let (sealer, opener) = MasterKey::generate()?.credential_vault();
+        let (sealer, opener) = Keyring::generate()?.credential_vault();
         let broker = Broker::new(opener, &EgressConfig { allow_private, ..EgressConfig::default() })?;
         let desk = Desk { broker, sealer };
         self.desks.borrow_mut().insert(address.to_owned(), desk.clone());

@@ -13,7 +13,7 @@ use super::Context;
 use crate::cli::channel::from_environment;
 use crate::config::Config;
 use crate::versions::parse;
-use crate::wiring::FIRST_WORKSPACE;
+use crate::wiring::{self, FIRST_WORKSPACE};
 
 pub(super) async fn run(context: &Context, config: &Config, store: &Store, name: &str, rotate: bool) -> Result<ExitCode> {
     let row = store.active_workflows(FIRST_WORKSPACE).await?.into_iter().find(|row| row.name == name);
@@ -40,8 +40,7 @@ pub(super) async fn run(context: &Context, config: &Config, store: &Store, name:
         let slot = manifest().and_then(|door| door.slot(SECRET)).context("the host's own manifest does not load")?;
         let hosts = slot.pinned_origins(None)?;
         let place = CredentialPlace { workspace: FIRST_WORKSPACE.0, owner: id.0, slot: SECRET.to_owned(), hosts: hosts.clone() };
-        let (sealer, _opener) = config.keys.read_master(&config.dir)?.credential_vault();
-        let sealed = sealer.seal(&place, &secret)?;
+        let sealed = wiring::sealer(config, store).await?.seal(&place, &secret)?;
         let new = ChannelNew {
             workspace: FIRST_WORKSPACE,
             plugin: PLUGIN.to_owned(),
