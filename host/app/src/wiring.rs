@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use pointsman_broker::{Broker, EgressConfig};
 use pointsman_core::clock::{Clock, SystemClock};
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
-use pointsman_core::ports::Expressions;
+use pointsman_core::ports::{Expressions, Meter};
 use pointsman_engine::catalog::{Catalog, Plugin};
+use pointsman_engine::ledger::Ledger;
 use pointsman_engine::points::Points;
 use pointsman_engine::{Engine, Parts};
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
@@ -126,10 +127,12 @@ async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, poin
     let ids = Arc::new(IdMaker::new(0));
     let store = open_store_at(config, Arc::new(BrokersKeys(broker.clone())), Arc::clone(&clock), Arc::clone(&ids)).await?;
     let catalog = Arc::new(Catalog::default());
+    let ledger = Ledger::new(Arc::clone(&clock), config.limits.offence());
     let sandbox = Sandbox::new(SandboxConfig {
         cache: Some(config.path(&config.sandbox.cache)),
         compiler: Some(compiler(&config.sandbox.compiler)),
         threads: config.sandbox.threads,
+        meter: Some(Arc::clone(&ledger) as Arc<dyn Meter>),
         ..SandboxConfig::default()
     })?;
     for (manifest, component) in bundled::all()? {
@@ -154,6 +157,7 @@ async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, poin
         sends: config.limits.sends,
         replies_a_minute: config.limits.replies_a_minute,
         webhook_bytes: config.limits.webhook_bytes,
+        ledger,
     })
 }
 
@@ -163,6 +167,7 @@ pub async fn assemble(parts: Parts) -> Result<Engine> {
     engine.load_channels().await?;
     engine.load_yanked().await?;
     engine.load_packages().await?;
+    engine.load_quarantined().await?;
     engine.load_workflows().await?;
     Ok(engine)
 }

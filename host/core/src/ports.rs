@@ -64,6 +64,17 @@ pub enum Code {
     },
 }
 
+impl Code {
+    /// What accounts and people call it: the plugin's id, or `script/` and the beginning of its hash.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        match self {
+            Self::Plugin { id, .. } => Arc::clone(id),
+            Self::Script { hash, .. } => format!("script/{}", hash.get(..12).unwrap_or(hash)).into(),
+        }
+    }
+}
+
 /// One call of a step.
 #[derive(Debug, Clone)]
 pub struct StepCall {
@@ -220,12 +231,21 @@ pub struct LogLine {
 pub struct Usage {
     /// Wall time in microseconds, host calls included.
     pub wall_us: u64,
+    /// Microseconds that it was on a processor.
+    #[serde(default)]
+    pub cpu_us: u64,
     /// Ticks of 5 ms that passed while the guest ran.
     pub ticks: u32,
     /// The largest memory in bytes.
     pub memory: u64,
     /// Calls of host functions.
     pub host_calls: u32,
+}
+
+/// Keeps account of what guests use.
+pub trait Meter: Send + Sync + std::fmt::Debug {
+    /// A call of this plugin or script ([`Code::name`]) has ended; `failure` says why, when not in good order.
+    fn used(&self, workspace: WorkspaceId, name: &str, usage: Usage, failure: Option<&Failure>);
 }
 
 /// How a step ended.

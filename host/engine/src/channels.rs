@@ -5,7 +5,7 @@ use pointsman_broker::{EgressError, Exchange, Recalled, StoredCredential};
 use pointsman_core::clock::Millis;
 use pointsman_core::failure::{Class, Failure, PluginFailure};
 use pointsman_core::outbox::{Attempt, OnUnknown, Rules};
-use pointsman_core::ports::{Account, Done, HttpRequest, HttpResponse, Job, MAX_TURNS, Operation, Turn};
+use pointsman_core::ports::{Account, Body, Done, HttpRequest, HttpResponse, Job, MAX_TURNS, Operation, Part, PartContent, Turn};
 use pointsman_core::retry::Policy;
 use pointsman_store::{ChannelRow, ChannelState, CredentialRow, StoreError};
 
@@ -146,6 +146,7 @@ impl Engine {
                 Recalled::NotBegun => *noting = Noting::Noted,
             }
         }
+        self.ledger.sent(channel.workspace, &channel.plugin.id, sized(request));
         self.points.reach("send.before");
         let outcome = match noting {
             Noting::Not => self.broker.send_placed(request, credentials, slots).await,
@@ -157,6 +158,25 @@ impl Engine {
         }
         outcome
     }
+}
+
+/// Bytes of a request, about: what is put in for a secret is not known here.
+pub(crate) fn sized(request: &HttpRequest) -> usize {
+    let headers: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let body = match &request.body {
+        Body::None | Body::Blob(_) => 0,
+        Body::Bytes(bytes) => bytes.len(),
+        Body::Form(fields) => fields.iter().map(|(name, value)| name.len() + value.len()).sum(),
+        Body::Multipart(parts) => {
+            let size = |part: &Part| match &part.content {
+                PartContent::Text(text) => text.len(),
+                PartContent::Bytes(bytes) => bytes.len(),
+                PartContent::Blob(_) => 0,
+            };
+            parts.iter().map(size).sum()
+        }
+    };
+    request.url.len() + headers + body
 }
 
 /// Why a send is `unknown` that was under way when its host ended.

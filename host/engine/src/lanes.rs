@@ -65,7 +65,8 @@ impl<J: Send + 'static> Lanes<J> {
         Self {
             lanes: (0..LOCKS).map(|_| Mutex::new(HashMap::new())).collect(),
             jobs: AtomicUsize::new(0),
-            turns: parallel.map(Turns::new),
+            // A quarter is left to the others, whatever one workspace has going on.
+            turns: parallel.map(|places| Turns::new(places, places - places / 4)),
             begun: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }

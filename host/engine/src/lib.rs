@@ -53,6 +53,7 @@ pub mod intake;
 pub mod knowledge;
 pub mod lanes;
 mod leases;
+pub mod ledger;
 mod line;
 mod look;
 mod outbox;
@@ -77,9 +78,11 @@ use feed::Feed;
 use hands::{Hand, Hands};
 use knowledge::Library;
 use lanes::{Lanes, Place};
+use ledger::Ledger;
 use outbox::Outbox;
 use points::Points;
 use timers::Timers;
+use turns::Turns;
 
 /// What the line is made of. `app` puts it together.
 pub struct Parts {
@@ -109,7 +112,14 @@ pub struct Parts {
     pub webhook_bytes: usize,
     /// Replies that a conversation gets in a minute, at most; 0: as many as there are.
     pub replies_a_minute: usize,
+    /// What plugins and scripts use, as the sandbox tells it.
+    pub ledger: Arc<Ledger>,
 }
+
+/// Steps that run at once: fewer than the sandbox has places, so that webhooks are read whatever they do.
+const STEPS: usize = 96;
+/// Of these, those of one workspace.
+const STEPS_OF_ONE: usize = 64;
 
 /// Work of a lane.
 #[derive(Debug)]
@@ -170,6 +180,9 @@ pub struct Inner {
     pub(crate) closing: AtomicBool,
     pub(crate) pace: triggers::Pace,
     pub(crate) denials: denials::Denials,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Who may run a step now.
+    pub(crate) stepping: Arc<Turns>,
 }
 
 impl Deref for Engine {
@@ -189,6 +202,8 @@ impl Engine {
         Self(Arc::new(Inner {
             pace: triggers::Pace::new(parts.replies_a_minute),
             denials: denials::Denials::default(),
+            ledger: parts.ledger,
+            stepping: Turns::new(STEPS, STEPS_OF_ONE),
             timers: Timers::new(Arc::clone(&parts.clock)),
             library: Library::new(parts.store.clone()),
             store: parts.store,

@@ -11,7 +11,7 @@ use pointsman_core::event::{EventBody, v1};
 use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::{Caller, RunState};
-use pointsman_core::ports::{Code, Names, Outcome, StepCall, StepEnd};
+use pointsman_core::ports::{Code, Meter as _, Names, Outcome, StepCall, StepEnd, Usage};
 use pointsman_core::route::{Route, manner, route};
 use pointsman_core::run::{Call, Ended, Machine, Started, Work, no_conversation};
 use pointsman_core::trigger::LOOP_GUARD;
@@ -253,6 +253,11 @@ impl Engine {
             }
             Work::Script { source, hash, input } => (Code::Script { source, hash }, input),
         };
+        let (ws, name) = (leg.kept.workspace, code.name());
+        let _turn = self.stepping.take(ws).await;
+        if let Some(failure) = self.ledger.refusal(ws, &name) {
+            return ended(Err(failure), Vec::new(), false, None, Vec::new());
+        }
         let plugin = match &code {
             Code::Plugin { id, .. } => Some(Arc::clone(id)),
             Code::Script { .. } => None,
@@ -287,9 +292,13 @@ impl Engine {
             Ok(end) => end,
             Err(bound) => {
                 let text = format!("the step's own timeout of {bound} ms is over; make it longer, or the step lighter");
-                return ended(Err(Failure::limit("timeout", text)), Vec::new(), false, None, Vec::new());
+                let late = Failure::limit("timeout", text);
+                self.ledger.used(ws, &name, Usage::default(), Some(&late));
+                self.ledger.watch(ws, &name, Some(&late));
+                return ended(Err(late), Vec::new(), false, None, Vec::new());
             }
         };
+        self.ledger.watch(ws, &name, end.result.as_ref().err());
         for line in &end.log {
             tracing::debug!(run = %run, step = %path, level = line.level, bytes = line.text.len(), "a step wrote to its log");
         }

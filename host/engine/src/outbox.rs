@@ -36,7 +36,7 @@ impl Outbox {
     pub(crate) fn new(parallel: usize) -> Self {
         Self {
             lanes: Arc::new(Lanes::new(None)),
-            slots: Turns::new(parallel),
+            slots: Turns::new(parallel, parallel),
             hands: Hands::default(),
             changed: AtomicI64::new(0),
             found: AtomicUsize::new(0),

@@ -110,6 +110,7 @@ impl Engine {
                 self.load_channels().await?;
                 self.load_yanked().await?;
                 self.load_packages().await?;
+                self.load_quarantined().await?;
                 self.load_workflows().await?;
                 self.feed.wake();
                 let mut all = true;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::Engine;
 use crate::channels::sealed;
+use crate::channels::sized;
 use crate::knowledge::{Answer, Ranked};
 
 /// A conversation as the runs of one event see it.
@@ -211,6 +212,9 @@ impl StepHost for Host {
         // Plain http leads only where the operator opened it: `[egress] allow_private`.
         let sites = &asks.capabilities.http;
         let origins: Vec<String> = sites.iter().flat_map(|site| [site.origin(), format!("http://{}", site.host)]).collect();
+        if let Some(plugin) = &self.plugin {
+            self.engine.ledger.sent(self.workspace, plugin, sized(&request));
+        }
         let sent = self.engine.broker.send_among(&request, &credentials, &asks.slots(), &origins).await;
         let outcome = if sent.is_ok() { "answered" } else { "refused" };
         metrics::counter!("pointsman_step_requests_total", "outcome" => outcome).increment(1);

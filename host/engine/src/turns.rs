@@ -1,5 +1,6 @@
 //! Places to work in, given out fairly: when all are taken, workspaces get the next free one by turns, however many of each
-//! wait. Inside a workspace whoever came first is first.
+//! wait. Inside a workspace whoever came first is first. One workspace never has all places: what it holds for long (steps that compute
+//! until they are cut) keeps no other waiting.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,6 +16,10 @@ pub(crate) struct Turns(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
+    /// Places that one workspace may have.
+    most: usize,
+    /// What each has.
+    held: HashMap<WorkspaceId, usize>,
     waiting: HashMap<WorkspaceId, VecDeque<oneshot::Sender<Turn>>>,
     /// The workspaces that wait, the next one first.
     order: VecDeque<WorkspaceId>,
@@ -22,11 +27,13 @@ struct State {
 
 /// A place that is ours until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<Arc<Turns>>);
+pub(crate) struct Turn(Option<(Arc<Turns>, WorkspaceId)>);
 
 impl Turns {
-    pub(crate) fn new(places: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: places, waiting: HashMap::new(), order: VecDeque::new() })))
+    /// So many places, of which one workspace may have `most`.
+    pub(crate) fn new(places: usize, most: usize) -> Arc<Self> {
+        let (held, waiting, order) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Arc::new(Self(Mutex::new(State { free: places, most: most.max(1), held, waiting, order })))
     }
 
     /// Whether a place is free now.
@@ -38,9 +45,8 @@ impl Turns {
     pub(crate) async fn take(self: &Arc<Self>, workspace: WorkspaceId) -> Turn {
         let called = {
             let mut state = self.0.lock();
-            if state.free > 0 {
-                state.free -= 1;
-                return Turn(Some(Arc::clone(self)));
+            if state.grant(workspace) {
+                return Turn(Some((Arc::clone(self), workspace)));
             }
             let (call, called) = oneshot::channel();
             let line = state.waiting.entry(workspace).or_default();
@@ -57,35 +63,63 @@ impl Turns {
         }
     }
 
-    /// Whose turn it is; a place is free when nobody waits.
-    fn next(&self) -> Option<oneshot::Sender<Turn>> {
+    /// A place that `workspace` had is free: whose turn it is now.
+    fn next(&self, workspace: WorkspaceId) -> Option<(WorkspaceId, oneshot::Sender<Turn>)> {
         let mut state = self.0.lock();
-        while let Some(workspace) = state.order.pop_front() {
-            let Some(line) = state.waiting.get_mut(&workspace) else { continue };
-            let next = line.pop_front();
-            if line.is_empty() {
+        state.free += 1;
+        if let Some(held) = state.held.get_mut(&workspace) {
+            *held -= 1;
+            if *held == 0 {
+                state.held.remove(&workspace);
+            }
+        }
+        // Those who have all that they may have keep their place in the order.
+        for _ in 0..state.order.len() {
+            let workspace = state.order.pop_front()?;
+            let Some(line) = state.waiting.get_mut(&workspace).filter(|line| !line.is_empty()) else {
+                state.waiting.remove(&workspace);
+                continue;
+            };
+            let only = line.len() == 1;
+            if !state.grant(workspace) {
+                state.order.push_back(workspace);
+                continue;
+            }
+            let next = state.waiting.get_mut(&workspace).and_then(VecDeque::pop_front);
+            if only {
                 state.waiting.remove(&workspace);
             } else {
                 state.order.push_back(workspace);
             }
-            if next.is_some() {
-                return next;
-            }
+            return next.map(|next| (workspace, next));
         }
-        state.free += 1;
         None
+    }
+}
+
+impl State {
+    /// Gives a place away, when there is one and the workspace may have it.
+    fn grant(&mut self, workspace: WorkspaceId) -> bool {
+        let held = self.held.get(&workspace).copied().unwrap_or(0);
+        let granted = self.free > 0 && held < self.most;
+        if granted {
+            self.free -= 1;
+            self.held.insert(workspace, held + 1);
+        }
+        granted
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some(turns) = self.0.take() else { return };
-        while let Some(next) = turns.next() {
-            match next.send(Self(Some(Arc::clone(&turns)))) {
+        let Some((turns, mut workspace)) = self.0.take() else { return };
+        while let Some((waiter, next)) = turns.next(workspace) {
+            match next.send(Self(Some((Arc::clone(&turns), waiter)))) {
                 Ok(()) => return,
                 // He has stopped waiting. It is handed on here, once, and not by its own end.
                 Err(mut turn) => turn.0 = None,
             }
+            workspace = waiter;
         }
     }
 }
@@ -97,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_workspace_with_one_waits_for_one_turn_however_many_another_has_waiting() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, 1);
         let (busy, quiet) = (Id(1), Id(2));
         let held = turns.take(busy).await;
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -123,8 +157,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_workspace_never_has_all_places_and_gets_its_next_when_it_gives_one_back() {
+        let turns = Turns::new(3, 2);
+        let (busy, quiet) = (Id(1), Id(2));
+        let first = turns.take(busy).await;
+        let _second = turns.take(busy).await;
+        let waiting = {
+            let turns = Arc::clone(&turns);
+            tokio::spawn(async move { turns.take(busy).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(turns.free() && !waiting.is_finished(), "it has all that it may have");
+        let other = turns.take(quiet).await;
+        drop(other);
+        tokio::task::yield_now().await;
+        assert!(turns.free() && !waiting.is_finished(), "nor does it get what another gave back");
+        drop(first);
+        let third = waiting.await.unwrap();
+        drop(third);
+        assert_eq!(turns.0.lock().held.get(&busy), Some(&1));
+    }
+
+    #[tokio::test]
     async fn who_stops_waiting_takes_no_place() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, 1);
         let held = turns.take(Id(1)).await;
         for n in 0..3 {
             let waiting = tokio::time::timeout(std::time::Duration::from_millis(1), turns.take(Id(n)));

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use pointsman_core::failure::Failure;
 use pointsman_core::id::WorkspaceId;
 use pointsman_core::limits::Limits;
-use pointsman_core::ports::{Account, ChannelAdapter, HttpResponse, Job, Reception, Turn, Webhook};
+use pointsman_core::ports::{Account, ChannelAdapter, HttpResponse, Job, Reception, Turn, Usage, Webhook};
+use tokio::time::Instant;
 use wasmtime::Engine;
 
 use crate::ctx::Leg;
@@ -91,14 +92,22 @@ impl Sandbox {
         let warm = if plugin.trust == Trust::Bundled { self.inner.pool.take(&key) } else { None };
         let leg = Leg::new(Arc::clone(&plugin.manifest), self.inner.limits, None, at, 0);
         let engine = self.inner.loader.engine.clone();
-        let ended = self.inner.guests.drive(async move {
+        let since = Instant::now();
+        let ended = self.inner.guests.drive(!self.was_slow(&key), async move {
             let limits = leg.limits;
             let wall = Duration::from_millis(u64::try_from(limits.wall).unwrap_or(0));
-            let ended = Within::new(wall, answer(&engine, &plugin, warm, leg, ask, copy)).await;
+            let mut usage = Usage::default();
+            let (ended, busy) = Within::new(wall, answer((&engine, since), &plugin, warm, (leg, &mut usage), ask, copy)).await;
             drop(place);
-            ended.unwrap_or_else(|| (Err(limit::wall(&plugin.manifest.id, &limits)), None))
+            usage.cpu_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
+            let (told, kept) = ended.unwrap_or_else(|| (Err(limit::wall(&plugin.manifest.id, &limits)), None));
+            (told, kept, usage)
         });
-        let (told, kept) = ended.await?;
+        let (told, kept, usage) = ended.await?;
+        self.note_pace(&key, &usage);
+        if let Some(meter) = &self.inner.meter {
+            meter.used(workspace, id, usage, told.as_ref().err());
+        }
         if let Some(guest) = kept {
             self.inner.pool.put(key, guest);
         }
@@ -108,10 +117,10 @@ impl Sandbox {
 
 /// One call; gives back the guest if it may serve again.
 async fn answer(
-    engine: &Engine,
+    (engine, since): (&Engine, Instant),
     plugin: &Plugin,
     warm: Option<Instance>,
-    leg: Leg,
+    (leg, usage): (Leg, &mut Usage),
     ask: Ask,
     copy: usize,
 ) -> (Result<Told, Failure>, Option<Instance>) {
@@ -124,11 +133,15 @@ async fn answer(
         }
         None => match Instance::start(instance::store(engine, leg), plugin).await {
             Ok(guest) => guest,
-            Err((_, error)) => return (Err(limit::explain(&error, id, &limits)), None),
+            Err((store, error)) => {
+                *usage = instance::usage(&store, since);
+                return (Err(limit::explain(&error, id, &limits)), None);
+            }
         },
     };
     guest.store.set_hostcall_fuel(copy);
     let told = told(&mut guest, ask, id, &Limits { copy, ..limits }).await;
+    *usage = instance::usage(&guest.store, since);
     for line in guest.store.data_mut().leg.log.take() {
         // A plugin's lines may hold words of people: they are for whoever looks for a mistake, and never above debug.
         tracing::debug!(target: "plugin", plugin = id, level = line.level, "{}", line.text);

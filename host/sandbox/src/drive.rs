@@ -1,7 +1,8 @@
 //! Where guests run. A call is polled once on the thread of its caller: a guest that is quick, as nearly all are, is done
 //! then and has cost no hop between threads. One that is not (it reached a tick, or waits for the host) moves to threads of
 //! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread within one tick of 5 ms and shares
-//! the few guest threads with other slow ones, a tick each.
+//! the few guest threads with other slow ones, a tick each. Who was slow the last time begins there. These threads stand back behind
+//! those of the line: a guest that computes for long keeps no message waiting.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +12,11 @@ use std::time::Duration;
 use pointsman_core::failure::{Class, Failure};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
+
+/// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and a guest on a
+/// busy machine would meet its end by the wall and not by what it computes.
+const BEHIND: i32 = 5;
 
 /// The threads of guests that take longer.
 pub(crate) struct Guests {
@@ -25,17 +30,27 @@ impl Guests {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("guest")
+            .on_thread_start(|| {
+                // Never forward; where it cannot be had they compete.
+                if rustix::process::getpriority_process(None).is_ok_and(|now| now < BEHIND) {
+                    let _ = rustix::process::setpriority_process(None, BEHIND);
+                }
+            })
             .enable_time()
             .build()
             .map_err(|e| Failure::new(Class::Transient, "sandbox.engine", format!("no threads for guests: {e}")))?;
         Ok(Self { runtime: Some(runtime) })
     }
 
-    /// Runs a call to its end: here when it is quick, else on the guests' threads.
-    pub(crate) async fn drive<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> Result<T, Failure> {
+    /// Runs a call to its end: here when it is quick and `here` lets it begin here, else on the guests' threads.
+    pub(crate) async fn drive<T: Send + 'static>(
+        &self,
+        here: bool,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Failure> {
         let mut call: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(call);
         // Nobody needs to be woken: if it is not ready it is polled again at once, over there.
-        if let Poll::Ready(done) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if here && let Poll::Ready(done) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return Ok(done);
         }
         let Some(runtime) = &self.runtime else {
@@ -70,36 +85,41 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// A future with a limit on wall time that costs nothing when the first poll is enough: the timer is made at the second
+/// A future that is measured, with a limit on wall time that costs nothing when the first poll is enough: the timer is made at the second
 /// poll, which happens on the guests' threads.
 pub(crate) struct Within<F> {
     inner: Pin<Box<F>>,
     limit: Duration,
     polled: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    busy: Duration,
 }
 
 impl<F: Future> Within<F> {
     /// `inner`, for at most `limit`.
     pub(crate) fn new(limit: Duration, inner: F) -> Self {
-        Self { inner: Box::pin(inner), limit, polled: false, timer: None }
+        Self { inner: Box::pin(inner), limit, polled: false, timer: None, busy: Duration::ZERO }
     }
 }
 
 impl<F: Future> Future for Within<F> {
-    /// `None`: time ran out.
-    type Output = Option<F::Output>;
+    /// What it gave, `None` when time ran out; and for how long it was on a processor.
+    type Output = (Option<F::Output>, Duration);
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Poll::Ready(done) = this.inner.as_mut().poll(cx) {
-            return Poll::Ready(Some(done));
+        let since = Instant::now();
+        let polled = this.inner.as_mut().poll(cx);
+        this.busy += since.elapsed();
+        if let Poll::Ready(done) = polled {
+            return Poll::Ready((Some(done), this.busy));
         }
         if !std::mem::replace(&mut this.polled, true) {
             return Poll::Pending;
         }
         let limit = this.limit;
-        this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx).map(|()| None)
+        let over = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx);
+        over.map(|()| (None, this.busy))
     }
 }
 
@@ -113,23 +133,24 @@ mod tests {
         let here = std::thread::current().id();
         let caller = tokio::runtime::Builder::new_current_thread().build().unwrap();
         caller.block_on(async {
-            assert_eq!(guests.drive(async { std::thread::current().id() }).await.unwrap(), here);
+            assert_eq!(guests.drive(true, async { std::thread::current().id() }).await.unwrap(), here);
+            assert_ne!(guests.drive(false, async { std::thread::current().id() }).await.unwrap(), here, "who was slow");
             let moved = guests
-                .drive(async {
+                .drive(true, async {
                     tokio::task::yield_now().await;
                     std::thread::current().name().map(str::to_owned)
                 })
                 .await;
             assert_eq!(moved.unwrap().as_deref(), Some("guest"));
             let panicked = guests
-                .drive(async {
+                .drive(true, async {
                     tokio::task::yield_now().await;
                     panic!("on purpose");
                 })
                 .await;
             assert_eq!(panicked.map(|()| ()).unwrap_err().code, "sandbox.panic");
-            let late = guests.drive(Within::new(Duration::from_millis(20), std::future::pending::<()>())).await;
-            assert_eq!(late.unwrap(), None);
+            let late = guests.drive(true, Within::new(Duration::from_millis(20), std::future::pending::<()>())).await;
+            assert_eq!(late.unwrap().0, None);
         });
     }
 
@@ -140,7 +161,7 @@ mod tests {
         let held = alive.clone();
         let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         caller.block_on(async {
-            let call = guests.drive(async move {
+            let call = guests.drive(true, async move {
                 std::future::pending::<()>().await;
                 drop(held);
             });

@@ -157,6 +157,8 @@ pub(crate) fn usage(store: &Store<Ctx>, since: Instant) -> Usage {
     let ctx = store.data();
     Usage {
         wall_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+        // Who drives it knows.
+        cpu_us: 0,
         ticks: ctx.ticks,
         memory: ctx.fence.bytes() as u64,
         host_calls: ctx.leg.host_calls,

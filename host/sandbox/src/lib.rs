@@ -13,15 +13,16 @@
 //! A newcomer's map: `loader/` is the way in, `world/` the generated contract and the conversions, `imports/` what a guest
 //! may call, `instance` a guest, `pool` those kept warm, `drive` the threads they run on, `limit` their named ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 pub use loader::inspect;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::limits::Limits;
+use pointsman_core::ports::{Meter, Usage};
 use pointsman_manifest::{Kind, Manifest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -58,13 +59,18 @@ pub struct SandboxConfig {
     pub warm: usize,
     /// The limits of one call.
     pub limits: Limits,
+    /// Who is told what each call used.
+    pub meter: Option<Arc<dyn Meter>>,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache: None, compiler: None, threads: 2, places: 128, warm: 64, limits: Limits::STEP }
+        Self { cache: None, compiler: None, threads: 2, places: 128, warm: 64, limits: Limits::STEP, meter: None }
     }
 }
+
+/// Slow ones that are remembered.
+const SLOW: usize = 10_000;
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +104,9 @@ struct Inner {
     loader: loader::Loader,
     places: Arc<Semaphore>,
     limits: Limits,
+    meter: Option<Arc<dyn Meter>>,
+    /// Whose last call took more than a tick: the next one begins on the guests' threads.
+    slow: Mutex<HashSet<pool::Key>>,
 }
 
 /// The plugins that are in.
@@ -142,6 +151,8 @@ impl Sandbox {
                 },
                 places: Arc::new(Semaphore::new(places)),
                 limits: config.limits,
+                meter: config.meter,
+                slow: Mutex::default(),
             }),
         })
     }
@@ -179,6 +190,26 @@ impl Sandbox {
         same.retain(|other| other.manifest.id != plugin.manifest.id);
         same.push(plugin);
         Ok(loaded)
+    }
+
+    /// Whether the last call of these took more than a tick.
+    fn was_slow(&self, key: &pool::Key) -> bool {
+        let slow = self.inner.slow.lock();
+        // Mostly none was.
+        !slow.is_empty() && slow.contains(key)
+    }
+
+    /// Remembers whether a call took more than a tick.
+    fn note_pace(&self, key: &pool::Key, usage: &Usage) {
+        let mut slow = self.inner.slow.lock();
+        if usage.ticks > 0 {
+            if slow.len() >= SLOW {
+                slow.clear();
+            }
+            slow.insert(key.clone());
+        } else if !slow.is_empty() {
+            slow.remove(key);
+        }
     }
 
     /// A place for one guest; waits for one when all are taken.

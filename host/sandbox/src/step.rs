@@ -52,6 +52,7 @@ impl StepRunner for Sandbox {
             Ok(place) => place,
             Err(failure) => return failed(failure),
         };
+        let name = call.code.name();
         let key = Key { workspace: call.workspace, plugin: plugin.number, script };
         let warm = if plugin.trust == Trust::Bundled { self.inner.pool.take(&key) } else { None };
         let mut call = call;
@@ -59,13 +60,17 @@ impl StepRunner for Sandbox {
         leg.past = Past::new(std::mem::take(&mut call.taken), std::mem::take(&mut call.reads));
         let engine = self.inner.loader.engine.clone();
         let run = Run { engine, plugin: Arc::clone(&plugin), source, call: for_guest(call), since };
-        let ended = self.inner.guests.drive(async move {
+        let ended = self.inner.guests.drive(!self.was_slow(&key), async move {
             let ended = run.finish(warm, leg).await;
             drop(place);
             ended
         });
         match ended.await {
             Ok((end, kept)) => {
+                self.note_pace(&key, &end.usage);
+                if let Some(meter) = &self.inner.meter {
+                    meter.used(key.workspace, &name, end.usage, end.result.as_ref().err());
+                }
                 if let Some(guest) = kept {
                     self.inner.pool.put(key, guest);
                 }
@@ -128,7 +133,7 @@ impl Run {
         let who = if self.source.is_some() { "the script" } else { self.plugin.manifest.id.as_str() };
         let mut place = Place::Gone;
         let wall = Duration::from_millis(u64::try_from(limits.wall).unwrap_or(0));
-        let result = Within::new(wall, self.inside(&mut place, warm, leg, who)).await;
+        let (result, busy) = Within::new(wall, self.inside(&mut place, warm, leg, who)).await;
         let result = result.unwrap_or_else(|| Err(limit::wall(who, &limits)));
         let mut kept = None;
         let suspended = matches!(result, Ok(Ok(Outcome::Suspended { .. })));
@@ -144,6 +149,7 @@ impl Run {
                 end
             }
         };
+        end.usage.cpu_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
         end.result = match result {
             Ok(own) => own,
             Err(failure) => Err(failure),

@@ -80,6 +80,7 @@
 //! books(ws) -> Books                      parked(ws, limit: usize) -> Vec<ParkedItem>
 //! audit(ws, actor: &str, action: &str, detail: &str) -> ()
 //! erase_contact(ws, contact: Id, actor: &str) -> ()    // destroys the key; Err(Missing) when there is none
+//! usage         add_usage(used) usage(ws, days) quarantine(ws, plugin, why) quarantined() release(ws, actor, plugin)
 //! maintain() -> ()    close() -> ()       stats() -> Stats      // stats is not async
 //! ```
 //!
@@ -117,6 +118,7 @@ mod state;
 mod timeline;
 mod torn;
 mod types;
+mod usage;
 mod waiting;
 mod webhook;
 mod why;

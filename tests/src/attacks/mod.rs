@@ -2,8 +2,9 @@
 //! SAFETY that are about attackers. Small in the tests of every day (`tests/it/security`), whole by `cargo xtask safety`.
 //!
 //! [`corpus`] lists what a sandbox must stand ([`bombs`] and [`scripts`] are its ammunition, [`rig`] the sandbox), [`canary`] looks
-//! for what one guest leaves to another, [`crypto`] tries ciphertexts and signatures, [`leaks`] sweeps a host whose providers do
-//! their worst, [`slow`] holds connections open, [`fuzz`] gives everything
+//! for what one guest leaves to another, [`crypto`] tries ciphertexts and signatures, [`rotation`] replaces the master key under
+//! load and kill -9, [`leaks`] sweeps a host whose providers do
+//! their worst, [`slow`] holds connections open, [`noisy`] computes for ever beside others, [`fuzz`] gives everything
 //! that reads its input nearly right ([`mutate`]).
 
 pub mod bombs;
@@ -14,18 +15,20 @@ pub mod forms;
 pub mod fuzz;
 pub mod leaks;
 pub mod mutate;
+pub mod noisy;
 pub mod rig;
+pub mod rotation;
 pub mod scripts;
 pub mod slow;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio::time::{Duration, Instant};
 
-use crate::proof::{Row, Setting};
+use crate::proof::{Row, Setting, resident};
 use rig::Rig;
 
 /// The names that can be asked for.
-pub const NAMES: [&str; 7] = ["T1", "T2", "T4", "T6", "T7", "T8", "T11"];
+pub const NAMES: [&str; 8] = ["T1", "T2", "T4", "T6", "T7", "T8", "T11", "N15"];
 
 /// Runs a proof; tells its rows.
 pub async fn prove(name: &str, setting: &Setting, told: &mut dyn FnMut(Row)) -> Result<()> {
@@ -47,6 +50,7 @@ pub async fn prove(name: &str, setting: &Setting, told: &mut dyn FnMut(Row)) -> 
         "T6" => ("no token in anything left behind, in any form", leaks::prove(setting).await),
         "T7" => ("no nonce twice, nothing moved opens", crypto::envelopes(setting.scaled(1_000_000, 20_000))),
         "T8" => ("0 forged accepted, 0 right refused", crypto::signatures(setting.scaled(1_000_000, 20_000)).await),
+        "N15" => ("others p99 <= 1.2x, memory bounded, offered = done + parked, all quarantined", noisy::prove(setting).await),
         "T11" => ("all cut within 10 s, webhooks p99 <= 1.5x", slow::prove(setting).await),
         other => bail!("there is no proof {other}; there are {}", NAMES.join(", ")),
     };
@@ -75,7 +79,7 @@ async fn hostile(setting: &Setting) -> Proved {
     for case in &cases {
         case.run(&rig).await?;
     }
-    let before = memory()?;
+    let before = resident("self").context("the system does not tell our memory")?;
     for case in &cases {
         // What the scan refuses is refused the same way each time; what is compiled takes seconds.
         let rounds = if matches!(case.act, corpus::Act::Load(_)) { 3 } else { setting.scaled(1_000, 20) };
@@ -89,7 +93,7 @@ async fn hostile(setting: &Setting) -> Proved {
             rig.neighbour().await?;
         }
     }
-    let after = memory()?;
+    let after = resident("self").context("the system does not tell our memory")?;
     let beside = {
         let attack = async {
             loop {
@@ -125,11 +129,4 @@ async fn neighbours(rig: &Rig, count: usize) -> Result<Duration> {
 pub fn percentile(mut took: Vec<Duration>) -> Duration {
     took.sort_unstable();
     took.get((took.len() * 99 / 100).min(took.len().saturating_sub(1))).copied().unwrap_or_default()
-}
-
-/// Bytes of memory that this process really has.
-fn memory() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kib.map(|kib| kib << 10).ok_or_else(|| anyhow::anyhow!("the system does not tell our memory"))
 }

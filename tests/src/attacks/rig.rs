@@ -18,7 +18,7 @@ use pointsman_core::ports::{
 };
 use pointsman_manifest::Manifest;
 use pointsman_sandbox::{CompilerConfig, Sandbox, SandboxConfig, Trust};
-use pointsman_vault::MasterKey;
+use pointsman_vault::Keyring;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -173,7 +173,7 @@ impl StepHost for Desk {
     async fn request(&self, asks: &Manifest, request: HttpRequest) -> Result<HttpResponse, Refusal> {
         self.ask(()).await?;
         let origins: Vec<String> = asks.capabilities.http.iter().map(|site| site.origin()).collect();
-        let broker = MasterKey::generate()
+        let broker = Keyring::generate()
             .map_err(Failure::from)
             .and_then(|key| Broker::new(key.credential_vault().1, &EgressConfig::default()))
             .map_err(|failure| Refusal::Unavailable(failure.to_string()))?;

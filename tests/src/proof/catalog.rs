@@ -161,7 +161,8 @@ async fn lost(loss: Loss, setting: &Setting) -> Row {
 }
 
 /// The names that can be asked for.
-pub const NAMES: [&str; 15] = ["T1", "T2", "T4", "T6", "T7", "T8", "T11", "T13", "T14", "N6", "N7", "F9", "F10", "F11", "F12"];
+pub const NAMES: [&str; 16] =
+    ["T1", "T2", "T4", "T6", "T7", "T8", "T11", "N15", "T13", "T14", "N6", "N7", "F9", "F10", "F11", "F12"];
 
 /// Those that need a server of their own, and are left out where none is asked for.
 pub const ON_POSTGRES: [&str; 3] = ["F9", "F11", "F12"];

@@ -128,6 +128,7 @@ mod tests {
             key: (*key).to_owned(),
             text: format!("Noted: {}", message(*place).text),
             to: message(*place).contact,
+            at: 0,
         };
         let log = Log { taken: answers.iter().map(taken).collect(), requests: Vec::new() };
         let told = |key: &str| (key.to_owned(), Told { marked: marked.contains(&key), state: "sent".to_owned() });

@@ -65,6 +65,15 @@ impl Setting {
     }
 }
 
+/// Bytes of memory that a process really has: its number, or `self`.
+#[must_use]
+pub fn resident(pid: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())?;
+    Some(kib << 10)
+}
+
 /// A small source of numbers that look random and come again with the same seed.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);

@@ -61,6 +61,8 @@ pub struct Taken {
     pub text: String,
     /// To whom.
     pub to: String,
+    /// When: unix milliseconds.
+    pub at: i64,
 }
 
 /// The log, read.
@@ -91,7 +93,7 @@ impl Log {
                     let text = last.get(&word("key")).and_then(|(line, _)| line.pointer("/body/text/body")?.as_str());
                     let to = last.get(&word("key")).and_then(|(line, _)| line.pointer("/body/to")?.as_str());
                     let (text, to) = (text.unwrap_or_default().to_owned(), to.unwrap_or_default().to_owned());
-                    log.taken.push(Taken { key: word("key"), text, to });
+                    log.taken.push(Taken { key: word("key"), text, to, at });
                 }
                 _ => {
                     let request = last.get(&word("key")).and_then(|(_, n)| log.requests.get_mut(*n));

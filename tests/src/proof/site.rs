@@ -224,6 +224,12 @@ impl Host {
         ticks as f64 / TICKS
     }
 
+    /// Bytes of memory that its process tree really has.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.child.id().map(tree).unwrap_or_default().into_iter().filter_map(|pid| super::resident(&pid.to_string())).sum()
+    }
+
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

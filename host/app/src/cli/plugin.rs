@@ -27,10 +27,12 @@ mod find;
 mod list;
 mod pack;
 mod parse;
+mod release;
 mod request;
 mod rig;
 mod run;
 mod secret;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -93,6 +95,10 @@ enum Verb {
         /// PLUGIN@DIGEST.
         version: String,
     },
+    /// What plugins and scripts used: processor, memory, host calls, bytes sent; and which are quarantined.
+    Stats(stats::Args),
+    /// Lets a quarantined plugin or script run again, and has what was parked for it go on.
+    Release(release::Args),
     /// Drives one plugin from here, without a host folder or a database.
     Try(Box<Trial>),
 }
@@ -179,6 +185,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
         Verb::Versions => versions::list(context),
         Verb::Yank { version, reason } => versions::yank(context, version, Some(reason)),
         Verb::Unyank { version } => versions::yank(context, version, None),
+        Verb::Stats(args) => stats::run(context, args),
+        Verb::Release(args) => release::run(context, args),
         Verb::Try(trial) => match begun(trial) {
             Ok((rig, given)) if trial.jsonl => stream(trial, &rig, &given),
             Ok((rig, given)) => Ok(told(context, trial.what.answer(&rig, &given))),

@@ -1,5 +1,6 @@
 //! `[limits]`: what the host does at the same moment.
 
+use pointsman_engine::ledger::Offence;
 use serde::Deserialize;
 
 /// Parallelism of the line.
@@ -18,4 +19,16 @@ pub struct Limits {
     pub refused_a_second: u32,
     /// Replies that a conversation gets in a minute; 0: as many as there are.
     pub replies_a_minute: usize,
+    /// Calls of a plugin or script that a limit ends before it is quarantined; 0: it never is.
+    pub quarantine_after: u32,
+    /// Within so many seconds.
+    pub quarantine_within: u32,
+}
+
+impl Limits {
+    /// Who is an offender.
+    #[must_use]
+    pub fn offence(&self) -> Offence {
+        Offence { after: self.quarantine_after, within: i64::from(self.quarantine_within) * 1_000 }
+    }
 }

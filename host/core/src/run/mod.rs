@@ -475,9 +475,12 @@ pub const YANKED: &str = "plugin.yanked";
 /// The code of a run whose version of a plugin is not there, or cannot be used any more.
 pub const GONE: &str = "plugin.gone";
 
+/// The code of a run whose plugin or script broke its limits again and again.
+pub const QUARANTINED: &str = "plugin.quarantined";
+
 /// What no `on_error` and no script catches, for a person must decide: what was taken of a step and what it does now are not
 /// the same, or the code to which the run is pinned may not run.
-const UNCAUGHT: [&str; 3] = [DIVERGED, YANKED, GONE];
+const UNCAUGHT: [&str; 4] = [DIVERGED, YANKED, GONE, QUARANTINED];
 
 /// Why something that is about a conversation cannot be done where there is none.
 #[must_use]

@@ -110,6 +110,30 @@ create table plugin_grant (
     primary key (ws, id, permission)
 ) without rowid;
 
+-- What the calls of a plugin or script used in a workspace, by the day.
+create table plugin_usage (
+    ws bigint not null,
+    plugin text not null,         -- its id, or script/ and the beginning of its hash
+    day bigint not null,
+    calls bigint not null,
+    failed bigint not null,       -- of these, those that did not end in order
+    limited bigint not null,      -- and those that a limit ended
+    cpu_us bigint not null,
+    memory bigint not null,       -- the largest of a call, in bytes
+    host_calls bigint not null,
+    egress bigint not null,       -- bytes of requests that it had made
+    primary key (ws, plugin, day)
+) without rowid;
+
+-- Plugins and scripts that broke their limits again and again: they run in this workspace no more until somebody releases them.
+create table quarantine (
+    ws bigint not null,
+    plugin text not null,
+    at bigint not null,
+    why text not null,
+    primary key (ws, plugin)
+) without rowid;
+
 create table contact (
     ws bigint not null,
     id bigint not null,

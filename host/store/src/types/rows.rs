@@ -329,3 +329,39 @@ pub struct AuditRow {
     /// Hash over this line and the hash of the one before it, hex.
     pub hash: String,
 }
+
+/// What the calls of a plugin or script used in a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PluginUsage {
+    /// Whose calls.
+    pub workspace: WorkspaceId,
+    /// Its id, or `script/` and the beginning of its hash.
+    pub plugin: String,
+    /// Calls that ended.
+    pub calls: u64,
+    /// Of these, those that did not end in order.
+    pub failed: u64,
+    /// And those that a limit ended.
+    pub limited: u64,
+    /// Microseconds on a processor.
+    pub cpu_us: u64,
+    /// The largest memory of a call, in bytes.
+    pub memory: u64,
+    /// Calls of host functions.
+    pub host_calls: u64,
+    /// Bytes of the requests that it had made.
+    pub egress: u64,
+}
+
+/// A plugin or script that broke its limits again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Where it runs no more.
+    pub workspace: WorkspaceId,
+    /// Its id, or `script/` and the beginning of its hash.
+    pub plugin: String,
+    /// Since when.
+    pub at: Instant,
+    /// What it did.
+    pub why: String,
+}

@@ -10,4 +10,5 @@ mod hostile;
 mod keys;
 mod leaks;
 mod packages;
+mod quarantine;
 mod quota;

@@ -53,8 +53,7 @@ pub(super) fn run(context: &Context, args: &Secret) -> Result<ExitCode> {
         hosts.extend(named.hosts.iter().filter(opened).map(|host| format!("http://{host}")));
         let owner = plugin_owner(plugin);
         let place = CredentialPlace { workspace: workspace.id.0, owner: owner.0, slot: slot.clone(), hosts: hosts.clone() };
-        let (sealer, _opener) = config.keys.read_master(&config.dir)?.credential_vault();
-        let sealed = sealer.seal(&place, &one_secret(slot)?)?;
+        let sealed = crate::wiring::sealer(&config, store).await?.seal(&place, &one_secret(slot)?)?;
         let row = CredentialRow { workspace: workspace.id, owner, slot: slot.clone(), hosts: hosts.clone(), sealed };
         store.put_plugin_secret("cli", plugin, row).await?;
         context.answer(&json!({ "id": plugin, "slot": slot, "workspace": workspace.name, "hosts": hosts, "done": true }), || {
