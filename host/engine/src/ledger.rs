@@ -178,6 +178,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Why this may not run here, if it may not. Whoever was just released may come here before the bell was heard: the store is
+    /// asked before anything is parked.
+    pub(crate) async fn quarantined(&self, workspace: WorkspaceId, name: &Arc<str>) -> Option<Failure> {
+        self.ledger.refusal(workspace, name)?;
+        if let Err(error) = self.load_quarantined().await {
+            tracing::warn!(%error, "who is in quarantine cannot be read; it stays as it was");
+        }
+        self.ledger.refusal(workspace, name)
+    }
+
     /// Writes the accounts down every now and then, and who was caught at once.
     pub(crate) async fn keep_accounts(self) {
         let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + WRITE, WRITE);

@@ -255,7 +255,7 @@ impl Engine {
         };
         let (ws, name) = (leg.kept.workspace, code.name());
         let _turn = self.stepping.take(ws).await;
-        if let Some(failure) = self.ledger.refusal(ws, &name) {
+        if let Some(failure) = self.quarantined(ws, &name).await {
             return ended(Err(failure), Vec::new(), false, None, Vec::new());
         }
         let plugin = match &code {
