@@ -10,7 +10,10 @@ use super::table::Row;
 pub(super) const ABOUT: &str = "\
 NusaX (reviews and tweets), AfriSenti (tweets in dialects of Arabic and in Portuguese of Mozambique), and two English sets with the
 mean of 20 ratings each (VADER's tweets and Amazon sentences), from which nothing was learnt. The baseline of a set learns from that
-set's own training lines; of the two VADER sets from `en-nusax`. One model serves all languages of the step.";
+set's own training lines; of the two VADER sets from `en-nusax`. The step learnt from the same lines, in English from comments and
+reviews besides, and it looks up rated words, most of them VADER's, whose authors made these two sets too
+(plugins/steps/sentiment/train/MODEL.md). Its figures on them say how much of that lexicon's strength it keeps, not that it is better
+than others elsewhere.";
 
 const OURS: &str = "sentiment (tier 0)";
 const BASELINE: &str = "TF-IDF + LR, same lines";

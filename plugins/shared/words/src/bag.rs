@@ -45,21 +45,29 @@ pub fn each(pieces: &[String], mut word: impl FnMut(u32), mut letters: impl FnMu
 }
 
 /// Every piece of a word with its borders: "hi" gives " h", " hi", " hi ", "hi", "hi ", "i ".
-fn within(word: &str, mut take: impl FnMut(u32)) {
-    let bordered = format!(" {word} ");
-    for (start, _) in bordered.char_indices() {
-        let mut hash = Hash::new(b'l');
-        for (count, c) in bordered.get(start..).unwrap_or_default().chars().take(*LETTERS.end()).enumerate() {
-            hash.take(c.encode_utf8(&mut [0; 4]));
-            if LETTERS.contains(&(count + 1)) {
-                take(hash.done());
+fn within(word: &str, take: &mut impl FnMut(u32)) {
+    let bordered = [b" ", word.as_bytes(), b" "].concat();
+    let begins = |at: usize| bordered.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    for start in (0..bordered.len()).filter(|start| begins(*start)) {
+        let (mut hash, mut letters) = (Hash::new(b'l'), 0);
+        for (at, byte) in bordered.iter().enumerate().skip(start) {
+            hash.byte(*byte);
+            if begins(at + 1) {
+                letters += 1;
+                if LETTERS.contains(&letters) {
+                    take(hash.done());
+                }
+                if letters == *LETTERS.end() {
+                    break;
+                }
             }
         }
     }
 }
 
 /// Of a kind of thing and its parts.
-pub(crate) fn hash(kind: u8, parts: &[&str]) -> u32 {
+#[must_use]
+pub fn hash(kind: u8, parts: &[&str]) -> u32 {
     let mut hash = Hash::new(kind);
     for part in parts.iter().take(parts.len().saturating_sub(1)) {
         hash.take(part);
@@ -132,7 +140,7 @@ mod tests {
     #[test]
     fn pieces_of_words_keep_their_borders() {
         let mut found = Vec::new();
-        within("né", |piece| found.push(piece));
+        within("né", &mut |piece| found.push(piece));
         assert_eq!(found, [" n", " né", " né ", "né", "né ", "é "].map(|piece| hash(b'l', &[piece])));
         assert!(Bag::of("  https://t.co/x ").is_empty());
         assert!(Bag::of("🎉").letters.is_empty() && !Bag::of("🎉").is_empty());

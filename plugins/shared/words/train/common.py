@@ -1,4 +1,4 @@
-"""What the trainers share: bags of texts exactly as the steps see them, and the file of a model (src/linear.rs reads it)."""
+"""What the trainers share: what is in a text exactly as the steps see them, and the file of a model (src/linear.rs reads it)."""
 
 import json
 import subprocess
@@ -15,21 +15,20 @@ warnings.filterwarnings("ignore", message="Using the 'liblinear' solver", catego
 PLUGINS = Path(__file__).resolve().parents[3]
 
 
-def bags(texts, vote=False):
-    """Hashes and values of each text: words and letters, each a pair of arrays, each of length 1; the vote on the language counts as
-    a word where it is asked for."""
-    command = ["cargo", "run", "--quiet", "--release", "--package", "pointsman-words", "--example", "bags"]
-    lines = "\n".join(json.dumps(text) for text in texts)
-    told = subprocess.run(command, cwd=PLUGINS, input=lines, capture_output=True, text=True, check=True).stdout
+def asked(package, example, lines, *args):
+    """What an example of a package prints for these lines, from JSON and back."""
+    command = ["cargo", "run", "--quiet", "--release", "--package", package, "--example", example, "--", *args]
+    told = subprocess.run(command, cwd=PLUGINS, input="\n".join(map(json.dumps, lines)), capture_output=True, text=True, check=True)
+    return list(map(json.loads, told.stdout.splitlines()))
+
+
+def bag(blocks):
+    """Hashes and values of each list of a text, each list of length 1."""
     found = []
-    for line in told.splitlines():
-        words, letters, votes = json.loads(line)
-        blocks = []
-        for block in (words + votes if vote else words, letters):
-            hashes = np.array([item[0] for item in block], np.uint32)
-            values = np.array([item[1] for item in block], np.float64)
-            blocks.append((hashes, values / max(np.linalg.norm(values), 1e-9)))
-        found.append(blocks)
+    for block in blocks:
+        hashes = np.array([item[0] for item in block], np.uint32)
+        values = np.array([item[1] for item in block], np.float64)
+        found.append((hashes, values / max(np.linalg.norm(values), 1e-9)))
     return found
 
 
@@ -52,9 +51,9 @@ def slots(found, bits):
     return sp.csr_matrix(table, shape=(len(found), 1 << bits))
 
 
-def learn(rows, labels, strength):
+def learn(rows, labels, strength, weights=None):
     model = LogisticRegression(solver="liblinear", dual=True, class_weight="balanced", C=strength, tol=1e-3, max_iter=1000, random_state=1)
-    return model.fit(rows, labels)
+    return model.fit(rows, labels, weights)
 
 
 def softmax(scores):
@@ -64,7 +63,7 @@ def softmax(scores):
 
 def heat(scores, right):
     """The factor on scores with which they are most like what was right: `right` is a column of each row."""
-    factors = np.arange(0.5, 6.0, 0.1)
+    factors = np.arange(0.1, 6.0, 0.1)
     loss = [-np.log(softmax(scores * f)[np.arange(len(right)), right] + 1e-12).mean() for f in factors]
     return float(factors[int(np.argmin(loss))])
 

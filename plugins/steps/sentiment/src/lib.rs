@@ -2,6 +2,7 @@
 //! pieces of words. Which languages it has learnt, from what, and how well: `train/MODEL.md`.
 
 mod model;
+pub mod tone;
 
 use model::Mood;
 use pointsman_sdk::prelude::*;
@@ -46,7 +47,7 @@ impl Step for Sentiment {
             return Ok(Output { label: "neutral", score: 0.0, confidence: 0.0, language: None, learnt: false });
         }
         let guesses = language::detect(&text, &bag, &input.languages.unwrap_or(config.languages));
-        let Mood { negative, neutral, positive } = model::mood(&bag, &guesses);
+        let Mood { negative, neutral, positive } = model::mood(&bag, &tone::signs(&text), &guesses);
         let (label, confidence) = if neutral >= negative && neutral >= positive {
             ("neutral", neutral)
         } else if positive > negative {

@@ -3,7 +3,7 @@
 
 use pointsman_words::Bag;
 use pointsman_words::language::Guess;
-use pointsman_words::linear::{Linear, softmax};
+use pointsman_words::linear::{Counts, Linear, softmax};
 
 /// In the order of the file; one more, which learnt from all, is there for every other language.
 const LANGUAGES: [&str; 6] = ["ar", "en", "id", "jv", "pt", "su"];
@@ -30,7 +30,7 @@ pub(crate) fn learnt(language: &str) -> bool {
 }
 
 /// The mood of a text that is in one of these languages.
-pub(crate) fn mood(bag: &Bag, guesses: &[Guess]) -> Mood {
+pub(crate) fn mood(bag: &Bag, tone: Counts, guesses: &[Guess]) -> Mood {
     let mut parts = [0.0; LANGUAGES.len() + 1];
     for guess in guesses.iter().filter(|guess| guess.confidence >= LIKELY) {
         let at = LANGUAGES.iter().position(|language| *language == guess.language).unwrap_or(LANGUAGES.len());
@@ -46,7 +46,7 @@ pub(crate) fn mood(bag: &Bag, guesses: &[Guess]) -> Mood {
     let mut mood = Mood::default();
     for (part, file) in parts.iter().zip(MODELS.chunks(MODELS.len() / parts.len())).filter(|(part, _)| **part > 0.0) {
         let Some(model) = Linear::new(file, CLASSES) else { continue };
-        if let [negative, neutral, positive] = *softmax(&model.scores(&[&bag.words, &bag.letters])) {
+        if let [negative, neutral, positive] = *softmax(&model.scores(&[&bag.words, &bag.letters, tone])) {
             let share = part / sum.max(f32::MIN_POSITIVE).max(*part);
             mood.negative += share * negative;
             mood.neutral += share * neutral;
@@ -76,7 +76,7 @@ mod tests {
             vec![Guess { language: "en", confidence: 0.5 }, Guess { language: "de", confidence: 0.3 }],
             vec![Guess { language: "fr", confidence: 0.02 }],
         ] {
-            let Mood { negative, neutral, positive } = mood(&bag, &guesses);
+            let Mood { negative, neutral, positive } = mood(&bag, &[], &guesses);
             assert!((negative + neutral + positive - 1.0).abs() < 1e-4, "{guesses:?}");
         }
     }

@@ -31,6 +31,26 @@ fn customers_in_the_languages_that_were_learnt() {
 }
 
 #[test]
+fn moods_that_nobody_would_miss() {
+    for (text, label) in [
+        ("I love this, great service!", "positive"),
+        ("thank you so much, you made my day 😍", "positive"),
+        ("not bad at all, we really liked it", "positive"),
+        ("Wow, that was quick. Thanks!", "positive"),
+        ("I hate this, worst service ever", "negative"),
+        ("this is not good, I am very unhappy with it", "negative"),
+        ("still waiting, this is ridiculous 😡", "negative"),
+        ("it is broken and I want my money back", "negative"),
+        ("What time do you open on Sunday?", "neutral"),
+        ("I would like two chocolate cakes for tomorrow", "neutral"),
+        ("my order number is 12345", "neutral"),
+    ] {
+        let told = run(json!({ "text": text, "languages": ["en"] }));
+        assert_eq!(told["label"], label, "{text}: {told}");
+    }
+}
+
+#[test]
 fn a_language_that_was_not_learnt_says_so() {
     let told = run(json!({ "text": "Das Brot war alt und niemand hat geantwortet" }));
     assert_eq!((&told["language"], &told["learnt"]), (&json!("de"), &json!(false)));
