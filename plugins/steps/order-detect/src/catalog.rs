@@ -1,6 +1,7 @@
 //! The catalogue, and which of its things a text names: exactly, in another form, mistyped, or by a word that only one has.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -56,9 +57,9 @@ struct Word {
 
 #[derive(Debug)]
 struct Ready {
-    names: Vec<Name>,
-    variants: Vec<Vec<Name>>,
-    options: Vec<Vec<Name>>,
+    names: Vec<Rc<Name>>,
+    variants: Vec<Vec<Rc<Name>>>,
+    options: Vec<Vec<Rc<Name>>>,
     /// The size that each variant means.
     sizes: Vec<Option<u8>>,
 }
@@ -71,7 +72,7 @@ pub(crate) struct Catalog {
     /// Things and their names by how the first word sounds first: a large catalogue is not gone through for every word.
     index: HashMap<char, Vec<(usize, usize)>>,
     /// All names of variants, each once, and which sizes are among them.
-    variants: Vec<Name>,
+    variants: Vec<Rc<Name>>,
     sizes: BTreeSet<u8>,
     /// Words that occur in the names of exactly one thing, and that thing.
     only: HashMap<char, Vec<(Word, usize, bool)>>,
@@ -225,11 +226,27 @@ fn swapped(a: &str, b: &str) -> bool {
     a == b
 }
 
-/// The words that mean the same size, for a catalogue that calls it by one of them.
-fn choice_names(choice: &Choice) -> Vec<Name> {
-    let mut names = vec![Name::new(&choice.name)];
-    names.extend(choice.aliases.iter().map(|alias| Name::new(alias)));
-    names
+/// Names, each made ready once: things of a shop come in the same sizes, with the same options.
+#[derive(Default)]
+struct Names<'a> {
+    names: HashMap<&'a str, Rc<Name>>,
+    sizes: HashMap<&'a str, Option<u8>>,
+}
+
+impl<'a> Names<'a> {
+    fn name(&mut self, text: &'a str) -> Rc<Name> {
+        Rc::clone(self.names.entry(text).or_insert_with(|| Rc::new(Name::new(text))))
+    }
+
+    /// All names of each.
+    fn choices(&mut self, choices: &'a [Choice]) -> Vec<Vec<Rc<Name>>> {
+        let all = |choice: &'a Choice| std::iter::once(&choice.name).chain(&choice.aliases).map(|name| self.name(name)).collect();
+        choices.iter().map(all).collect()
+    }
+
+    fn size(&mut self, text: &'a str) -> Option<u8> {
+        *self.sizes.entry(text).or_insert_with(|| size_of(text))
+    }
 }
 
 /// The size that a name means, if it means one.
@@ -244,19 +261,21 @@ fn size_of(name: &str) -> Option<u8> {
 
 impl Catalog {
     pub(crate) fn new(items: Vec<Item>) -> Self {
+        let mut known = Names::default();
         let ready: Vec<Ready> = items
             .iter()
             .map(|item| Ready {
                 names: std::iter::once(&item.name)
                     .chain(&item.aliases)
-                    .map(|name| Name::new(name))
+                    .map(|name| known.name(name))
                     .filter(|name| !name.words.is_empty())
                     .collect(),
-                variants: item.variants.iter().map(choice_names).collect(),
-                options: item.options.iter().map(choice_names).collect(),
-                sizes: item.variants.iter().map(|variant| size_of(&variant.name)).collect(),
+                variants: known.choices(&item.variants),
+                options: known.choices(&item.options),
+                sizes: item.variants.iter().map(|variant| known.size(&variant.name)).collect(),
             })
             .collect();
+        drop(known);
         let mut only: HashMap<char, Vec<(Word, usize, bool)>> = HashMap::new();
         for part in parts(&ready) {
             if let Some(first) = sound(&part.0.text) {
@@ -264,14 +283,14 @@ impl Catalog {
             }
         }
         let mut index: HashMap<char, Vec<(usize, usize)>> = HashMap::new();
-        let mut variants: BTreeMap<String, Name> = BTreeMap::new();
+        let mut variants: BTreeMap<String, Rc<Name>> = BTreeMap::new();
         for (item, ready) in ready.iter().enumerate() {
             for (nth, name) in ready.names.iter().enumerate() {
                 if let Some(first) = name.words.first().and_then(|word| sound(&word.text)) {
                     index.entry(first).or_default().push((item, nth));
                 }
             }
-            variants.extend(ready.variants.iter().flatten().map(|name| (name.whole.clone(), name.clone())));
+            variants.extend(ready.variants.iter().flatten().map(|name| (name.whole.clone(), Rc::clone(name))));
         }
         let sizes = ready.iter().flat_map(|ready| &ready.sizes).copied().flatten().collect();
         Self { items, ready, index, variants: variants.into_values().collect(), sizes, only }
@@ -349,7 +368,7 @@ impl Catalog {
     }
 }
 
-fn choice(names: &[Vec<Name>], text: &Text, at: usize) -> Option<(usize, usize)> {
+fn choice(names: &[Vec<Rc<Name>>], text: &Text, at: usize) -> Option<(usize, usize)> {
     let all = names.iter().enumerate().flat_map(|(nth, names)| names.iter().map(move |name| (nth, name)));
     let fits = all.filter_map(|(nth, name)| name.at(text, at).filter(|(_, score)| *score > ALIKE).map(|(len, _)| (nth, len)));
     fits.max_by_key(|(_, len)| *len)
@@ -358,8 +377,9 @@ fn choice(names: &[Vec<Name>], text: &Text, at: usize) -> Option<(usize, usize)>
 /// Words that only one thing has in its name, and whether its name begins with it.
 fn parts(ready: &[Ready]) -> Vec<(Word, usize, bool)> {
     let names = || ready.iter().enumerate().flat_map(|(item, ready)| ready.names.iter().map(move |name| (item, name)));
-    let choices =
-        ready.iter().flat_map(|ready| ready.variants.iter().chain(&ready.options)).flatten().flat_map(|name| &name.words);
+    let mut seen = HashSet::new();
+    let choices = ready.iter().flat_map(|ready| ready.variants.iter().chain(&ready.options)).flatten();
+    let choices = choices.filter(|name| seen.insert(Rc::as_ptr(name))).flat_map(|name| &name.words);
     // Which thing has a word; none where several have it, or where it names a variant.
     let mut owners: HashMap<&str, Option<usize>> = choices.map(|word| (word.text.as_str(), None)).collect();
     for (item, name) in names() {
