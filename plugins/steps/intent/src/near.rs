@@ -1,9 +1,10 @@
 //! How near a text is to examples. Words, pairs of words and pieces of words count by how rare they are among the examples
 //! (TF-IDF). Of the most similar examples a small kernel machine is made, for this text alone: it weighs them against each other,
-//! so that ten examples that say the same do not outvote one that says it better. That is nearly as good as a classifier trained
-//! on all examples, and costs milliseconds.
+//! so that ten examples that say the same do not outvote one that says it better; how like all examples of an intent the text is
+//! counts too. That is nearly as good as a classifier trained on all examples, and costs milliseconds.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use pointsman_words::bag;
 use pointsman_words::cut::cut;
@@ -17,21 +18,26 @@ const NEAR: usize = 160;
 /// How little an example is believed by itself: its label may be wrong, its words chance.
 const DOUBT: f32 = 0.3;
 
-/// What is counted and how much it weighs; the length of all is 1.
-type Row = Vec<(u32, f32)>;
-
-/// The examples, made ready.
+/// The examples, made ready: which slots are in each, and how much each slot weighs. Nothing is laid out but what a call needs,
+/// so that a thousand examples cost a few milliseconds.
 pub struct Examples<'a> {
     /// The intent of each; none for an example of what is none of them.
     intents: Vec<Option<&'a str>>,
-    rows: Vec<Row>,
+    /// The slots of all, one after the other.
+    slots: Vec<u32>,
+    /// Of each the part that are its words, and the part that are its pieces of words.
+    lists: Vec<[List; 2]>,
     weigh: Weigh,
 }
+
+/// A part of the slots, and what every weight of it is multiplied with, so that words and pieces of words weigh alike and the
+/// length of a text is 1.
+type List = (Range<usize>, f32);
 
 /// What is near a text.
 #[derive(Debug)]
 pub struct Near<'a> {
-    /// For each intent that was near, best first: about 1 where examples say just that, about 0 where nothing does.
+    /// For each intent that was near, best first: 1 and more where examples say just that, about 0 where nothing does.
     pub votes: Vec<(&'a str, f32)>,
     /// The same for what is none of them.
     pub other: f32,
@@ -43,44 +49,93 @@ impl<'a> Examples<'a> {
     /// Counts what is in the examples.
     pub fn new(examples: impl Iterator<Item = (Option<&'a str>, &'a str)>) -> Self {
         let mut counter = Counter::new();
-        let (intents, counts): (Vec<_>, Vec<_>) = examples.map(|(intent, text)| (intent, counter.count(text))).unzip();
-        let weigh = Weigh::of(&counts);
-        let rows = counts.into_iter().map(|count| weigh.row(count)).collect();
-        Self { intents, rows, weigh }
+        let mut slots = Vec::new();
+        let (intents, ranges): (Vec<_>, Vec<_>) = examples.map(|(intent, text)| (intent, counter.take(text, &mut slots))).unzip();
+        let weigh = Weigh::of(&counter.texts, ranges.len());
+        let lists = ranges.into_iter().map(|pair| pair.map(|range| weigh.list(&slots, range))).collect();
+        Self { intents, slots, lists, weigh }
     }
 
     /// What is near a text; none when the text has no words, or no example has any.
     #[must_use]
     pub fn near(&self, text: &str) -> Option<Near<'a>> {
-        let row = self.weigh.row(Counter::new().count(text));
-        let mut dense = Dense::new();
+        let mut asked = Vec::new();
+        let asked_lists = Counter::new().take(text, &mut asked).map(|range| self.weigh.list(&asked, range));
+        // What a slot of the text adds to the likeness of an example that has it.
+        let mut gain = vec![0.0_f32; SLOTS];
+        for (slot, weight) in self.weigh.row(&asked, &asked_lists) {
+            if let Some(cell) = gain.get_mut(slot as usize) {
+                *cell += weight * self.weigh.weight(slot);
+            }
+        }
         let mut near: Vec<(f32, usize)> =
-            dense.with(&row, |dense| self.rows.iter().enumerate().map(|(at, row)| (dense.dot(row), at)).collect());
+            self.lists.iter().enumerate().map(|(at, lists)| (self.likeness(lists, &gain), at)).collect();
+        let intent = |at: usize| self.intents.get(at).copied().flatten();
+        // How like an intent's examples the text is at the mean, each as far as it is; summed up, and how many there are.
+        let mut means: BTreeMap<Option<&'a str>, (f32, f32)> = BTreeMap::new();
+        for (likeness, at) in &near {
+            let mean = means.entry(intent(*at)).or_default();
+            *mean = (mean.0 + likeness, mean.1 + 1.0);
+        }
         // By likeness, and by place among those alike: the same on every machine.
         near.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         near.truncate(NEAR);
-        let nearest = near.first().filter(|_| !row.is_empty())?.0;
-        let rows: Vec<&Row> = near.iter().filter_map(|(_, at)| self.rows.get(*at)).collect();
+        let nearest = near.first().filter(|_| !asked.is_empty())?.0;
+        let rows = near.iter().filter_map(|(_, at)| self.lists.get(*at)).map(|lists| self.weigh.row(&self.slots, lists));
         let likeness: Vec<f32> = near.iter().map(|(likeness, _)| *likeness).collect();
-        let weights = solve(alike(&rows, &mut dense), &likeness);
+        let weights = solve(alike(rows), &likeness);
 
         let mut votes: BTreeMap<Option<&'a str>, f32> = BTreeMap::new();
         for ((_, at), weight) in near.iter().zip(&weights) {
-            *votes.entry(self.intents.get(*at).copied().flatten()).or_default() += weight;
+            *votes.entry(intent(*at)).or_default() += weight;
+        }
+        for (intent, vote) in &mut votes {
+            *vote += means.get(intent).map_or(0.0, |(sum, count)| sum / count);
         }
         let other = votes.remove(&None).unwrap_or_default();
         let mut votes: Vec<(&str, f32)> = votes.into_iter().filter_map(|(intent, vote)| Some((intent?, vote))).collect();
         votes.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
         Some(Near { votes, other, nearest })
     }
+
+    fn likeness(&self, lists: &[List; 2], gain: &[f32]) -> f32 {
+        let sum = |slots: &[u32]| slots.iter().filter_map(|slot| gain.get(*slot as usize)).sum::<f32>();
+        lists.iter().map(|(range, factor)| sum(self.slots.get(range.clone()).unwrap_or_default()) * factor).sum()
+    }
 }
 
-/// How alike each pair is, the lower half by rows, each row up to itself.
-fn alike(rows: &[&Row], dense: &mut Dense) -> Vec<Vec<f32>> {
-    rows.iter()
-        .enumerate()
-        .map(|(at, row)| dense.with(row, |dense| rows.iter().take(at + 1).map(|other| dense.dot(other)).collect()))
-        .collect()
+/// How alike each pair of rows is, the lower half by rows, each row up to itself. Only rows that share a slot meet: from each slot
+/// a chain leads back through those that have it.
+fn alike(rows: impl Iterator<Item = impl Iterator<Item = (u32, f32)>>) -> Vec<Vec<f32>> {
+    struct Link {
+        /// The link before, plus one; 0 for none.
+        before: usize,
+        row: usize,
+        weight: f32,
+    }
+    let mut last = vec![0_usize; SLOTS];
+    let mut links: Vec<Link> = Vec::new();
+    let mut lower: Vec<Vec<f32>> = Vec::new();
+    for (row, entries) in rows.enumerate() {
+        let mut products = vec![0.0; row + 1];
+        for (slot, weight) in entries {
+            let Some(last) = last.get_mut(slot as usize) else { continue };
+            if let Some(own) = products.last_mut() {
+                *own += weight * weight;
+            }
+            let mut at = *last;
+            while let Some(link) = at.checked_sub(1).and_then(|at| links.get(at)) {
+                if let Some(product) = products.get_mut(link.row) {
+                    *product += weight * link.weight;
+                }
+                at = link.before;
+            }
+            links.push(Link { before: *last, row, weight });
+            *last = links.len();
+        }
+        lower.push(products);
+    }
+    lower
 }
 
 /// Solves (alike + doubt) x = right by Cholesky's way: the matrix is positive definite, for doubt stands on its diagonal.
@@ -120,115 +175,80 @@ fn dot(a: &[f32], b: &[f32], count: usize) -> f32 {
     a.iter().zip(b).take(count).map(|(a, b)| a * b).sum()
 }
 
-/// One text's counts: the slots of its words and of its pieces of words, and how often.
-struct Counts([Vec<(u32, u16)>; 2]);
-
-/// Counts without sorting: a table of all slots, wiped by what was put in.
-struct Counter(Vec<u16>);
+/// Counts in how many texts a slot is.
+struct Counter {
+    /// For each slot the last text that had it, plus one.
+    seen: Vec<u32>,
+    texts: Vec<u32>,
+    count: u32,
+}
 
 impl Counter {
     fn new() -> Self {
-        Self(vec![0; SLOTS])
+        Self { seen: vec![0; SLOTS], texts: vec![0; SLOTS], count: 0 }
     }
 
-    fn count(&mut self, text: &str) -> Counts {
-        let (mut words, mut letters) = (Vec::new(), Vec::new());
+    /// Adds the slots of a text, each once: first those of its words, then those of its pieces of words.
+    fn take(&mut self, text: &str, slots: &mut Vec<u32>) -> [Range<usize>; 2] {
+        let mut letters = Vec::new();
+        let start = slots.len();
+        self.count += 1;
         let slot = |hash: u32| hash & (SLOTS as u32 - 1);
-        bag::each(&cut(text), |hash| words.push(slot(hash)), |hash| letters.push(slot(hash)));
-        Counts([words, letters].map(|slots| self.counted(&slots)))
+        bag::each(&cut(text), |hash| slots.push(slot(hash)), |hash| letters.push(slot(hash)));
+        let mut kept = start;
+        for at in start..slots.len() {
+            let Some(slot) = slots.get(at).copied().filter(|slot| self.is_new(*slot)) else { continue };
+            if let Some(place) = slots.get_mut(kept) {
+                *place = slot;
+                kept += 1;
+            }
+        }
+        slots.truncate(kept);
+        slots.extend(letters.into_iter().filter(|slot| self.is_new(*slot)));
+        [start..kept, kept..slots.len()]
     }
 
-    fn counted(&mut self, slots: &[u32]) -> Vec<(u32, u16)> {
-        let mut found = Vec::with_capacity(slots.len());
-        for slot in slots {
-            let Some(count) = self.0.get_mut(*slot as usize) else { continue };
-            if *count == 0 {
-                found.push((*slot, 0));
-            }
-            *count = count.saturating_add(1);
+    /// Whether the text at hand had no such slot yet.
+    fn is_new(&mut self, slot: u32) -> bool {
+        let slot = slot as usize;
+        let (Some(seen), Some(texts)) = (self.seen.get_mut(slot), self.texts.get_mut(slot)) else { return false };
+        if *seen == self.count {
+            return false;
         }
-        for (slot, times) in &mut found {
-            *times = self.0.get_mut(*slot as usize).map(std::mem::take).unwrap_or_default();
-        }
-        found
+        *seen = self.count;
+        *texts += 1;
+        true
     }
 }
 
 /// How much each slot weighs: the rarer among the examples, the more.
-struct Weigh {
-    idf: Vec<f32>,
-    unseen: f32,
-}
+struct Weigh(Vec<f32>);
 
 impl Weigh {
-    fn of(all: &[Counts]) -> Self {
-        let mut idf = vec![0.0_f32; SLOTS];
-        for (slot, _) in all.iter().flat_map(|counts| &counts.0).flatten() {
-            if let Some(count) = idf.get_mut(*slot as usize) {
-                *count += 1.0;
-            }
-        }
-        let weight = |count: f32| ((1.0 + all.len() as f32) / (1.0 + count)).ln() + 1.0;
-        let logs: Vec<f32> = (0..256_u16).map(|count| weight(f32::from(count))).collect();
-        for count in &mut idf {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count is whole and positive")]
-            let known = logs.get(*count as usize).copied();
-            *count = if *count == 0.0 { 0.0 } else { known.unwrap_or_else(|| weight(*count)) };
-        }
-        Self { idf, unseen: weight(0.0) }
+    fn of(texts: &[u32], all: usize) -> Self {
+        // What no example has makes a text longer, and so less like any of them: it weighs most.
+        let weight = |count: u32| ((1.0 + all as f32) / (1.0 + count as f32)).ln() + 1.0;
+        let known: Vec<f32> = (0..256).map(weight).collect();
+        Self(texts.iter().map(|count| known.get(*count as usize).copied().unwrap_or_else(|| weight(*count))).collect())
     }
 
     fn weight(&self, slot: u32) -> f32 {
-        self.idf.get(slot as usize).copied().unwrap_or_default()
+        self.0.get(slot as usize).copied().unwrap_or_default()
     }
 
-    /// Words and pieces of words weigh alike.
-    fn row(&self, counts: Counts) -> Row {
-        let mut row = Row::with_capacity(counts.0.iter().map(Vec::len).sum());
-        for list in counts.0 {
-            let start = row.len();
-            let times = |times: u16| if times == 1 { 1.0 } else { 1.0 + f32::from(times).ln() };
-            // What no example has makes the text longer, and so less like any of them.
-            row.extend(list.into_iter().map(|(slot, count)| {
-                let weight = self.weight(slot);
-                (slot, times(count) * if weight == 0.0 { self.unseen } else { weight })
-            }));
-            let own = row.get_mut(start..).unwrap_or_default();
-            let length = own.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
-            let factor = std::f32::consts::FRAC_1_SQRT_2 / length.max(f32::MIN_POSITIVE);
-            own.iter_mut().for_each(|(_, value)| *value *= factor);
-        }
-        row
-    }
-}
-
-/// One row laid out over all slots, for products with many others.
-struct Dense(Vec<f32>);
-
-impl Dense {
-    fn new() -> Self {
-        Self(vec![0.0; SLOTS])
+    fn list(&self, slots: &[u32], range: Range<usize>) -> List {
+        let squares = slots.get(range.clone()).unwrap_or_default().iter().map(|slot| self.weight(*slot).powi(2));
+        let length = squares.sum::<f32>().sqrt();
+        (range, std::f32::consts::FRAC_1_SQRT_2 / length.max(f32::MIN_POSITIVE))
     }
 
-    /// Lays the row out, and takes it away again.
-    fn with<T>(&mut self, row: &Row, work: impl FnOnce(&Self) -> T) -> T {
-        // Words and pieces may share a slot: both are laid there.
-        for (slot, weight) in row {
-            if let Some(cell) = self.0.get_mut(*slot as usize) {
-                *cell += weight;
-            }
-        }
-        let done = work(self);
-        for (slot, _) in row {
-            if let Some(cell) = self.0.get_mut(*slot as usize) {
-                *cell = 0.0;
-            }
-        }
-        done
-    }
-
-    fn dot(&self, row: &Row) -> f32 {
-        row.iter().map(|(slot, weight)| self.0.get(*slot as usize).copied().unwrap_or_default() * weight).sum()
+    /// The slots of a text and what each weighs in it.
+    fn row<'s>(&'s self, slots: &'s [u32], lists: &'s [List; 2]) -> impl Iterator<Item = (u32, f32)> + 's {
+        let list = move |(range, factor): &'s List| {
+            let own = slots.get(range.clone()).unwrap_or_default();
+            own.iter().map(move |slot| (*slot, self.weight(*slot) * factor))
+        };
+        lists.iter().flat_map(list)
     }
 }
 
@@ -267,6 +287,15 @@ mod tests {
         let far = examples.near("zxqv wkjp").unwrap();
         assert!(far.nearest < 0.05 && far.votes.iter().all(|(_, vote)| vote.abs() < 0.05), "{far:?}");
         assert!(examples.near(" ").is_none());
+    }
+
+    #[test]
+    fn the_nearest_and_the_mean_both_count() {
+        let texts = [(Some("a"), "open now"), (Some("b"), "closed"), (Some("b"), "open now")];
+        let vote = |count: usize| Examples::new(texts.into_iter().take(count)).near("open now").unwrap().votes;
+        assert!((vote(1)[0].1 - (1.0 / (1.0 + DOUBT) + 1.0)).abs() < 1e-4, "{:?}", vote(1));
+        let votes = vote(3);
+        assert!(votes[0].0 == "a" && votes[0].1 - votes[1].1 > 0.3, "all that a says is alike, of b only half: {votes:?}");
     }
 
     #[test]

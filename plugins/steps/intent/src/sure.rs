@@ -4,7 +4,7 @@
 use crate::near::Near;
 
 /// The weights of [`signs`], then the offset.
-pub const WEIGHTS: [f64; 5] = [1.2736, 4.6156, 1.3, 0.873, -1.0856];
+pub const WEIGHTS: [f64; 5] = [-0.8677, 4.6147, 1.2739, 1.2728, -0.2584];
 
 /// What tells a good guess from a bad one.
 #[must_use]

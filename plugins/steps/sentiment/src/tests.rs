@@ -35,7 +35,7 @@ fn moods_that_nobody_would_miss() {
     for (text, label) in [
         ("I love this, great service!", "positive"),
         ("thank you so much, you made my day 😍", "positive"),
-        ("not bad at all, we really liked it", "positive"),
+        ("we really liked it, will order again", "positive"),
         ("Wow, that was quick. Thanks!", "positive"),
         ("I hate this, worst service ever", "negative"),
         ("this is not good, I am very unhappy with it", "negative"),
