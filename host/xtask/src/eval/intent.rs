@@ -15,7 +15,9 @@ texts that have an intent, those that were given it (to be sent to a person coun
 had to choose. *Out-of-scope recall*: of texts that have none, those for which the step said so. *AUROC*: how well the confidence
 tells the two apart. The baseline learns from the same examples; where these hold out-of-scope texts (CLINC150), as a class of their
 own for it, and as `other` for the step. BANKING77 and HWU64 have no development split here: of the 30 examples an intent, the first
-20 are learnt from and the last 10 asked.";
+20 are learnt from and the last 10 asked. *Over the time of a call*: the part of the calls that the box ended at its limit of 50 ms on
+the machine of the run, which did other work too; they were asked again. CLINC150 has 4,530 examples, near the most that the step
+takes; some hundred leave room.";
 
 const OURS: &str = "intent (tier 0)";
 const BASELINE: &str = "TF-IDF + SVM, same examples";
@@ -133,6 +135,8 @@ fn measure(bench: &Bench, set: &Set, train: &[Value], ask: &[Value]) -> Result<V
     row(IN, OURS, within(chosen.clone().collect()), &ours.micros);
     row("best guess", OURS, within(guessed.collect()), &[]);
     row(IN, BASELINE, within(given.clone()), &[learnt.micros]);
+    let late = estimate(&ours.late, |all| all.iter().filter(|late| **late).count() as f64 / all.len() as f64);
+    let over = (late.value > 0.0).then(|| Row::measured(set.name, "over the time of a call", OURS, late));
     if wanted().any(|intent| intent == NONE) {
         let without = |given: Vec<&str>| -> Vec<(String, String)> {
             wanted().zip(given).filter(|(w, _)| *w == NONE).map(|(w, g)| (w.to_owned(), g.to_owned())).collect()
@@ -144,6 +148,7 @@ fn measure(bench: &Bench, set: &Set, train: &[Value], ask: &[Value]) -> Result<V
             rows.push(Row::measured(set.name, "AUROC", by, estimate(&pairs, auroc)));
         }
     }
+    rows.extend(over);
     rows.extend(set.published.iter().map(|(metric, by, value)| Row::published(set.name, metric, by, *value)));
     Ok(rows)
 }
