@@ -158,6 +158,7 @@ async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, poin
         replies_a_minute: config.limits.replies_a_minute,
         webhook_bytes: config.limits.webhook_bytes,
         ledger,
+        models: config.models.engine(),
     })
 }
 

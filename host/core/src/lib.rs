@@ -14,6 +14,7 @@ pub mod id;
 pub mod journal;
 pub mod limits;
 pub mod mark;
+pub mod model;
 pub mod outbox;
 pub mod permission;
 pub mod policy;

@@ -11,6 +11,10 @@ pub struct Limits {
     pub cpu: Millis,
     /// Wall time with host calls in milliseconds: `limit.wall`.
     pub wall: Millis,
+    /// Wall time in milliseconds that a plugin has beside that when it asks for models: they are slow.
+    pub model: Millis,
+    /// Questions to models: `limit.model-calls`.
+    pub model_calls: u32,
     /// Requests to hosts: `limit.http-requests`.
     pub http_requests: u32,
     /// Bytes of output: `limit.output`.
@@ -29,6 +33,8 @@ impl Limits {
         memory: 64 << 20,
         cpu: 50,
         wall: 10_000,
+        model: 60_000,
+        model_calls: 16,
         http_requests: 16,
         output: 256 << 10,
         log: 64 << 10,

@@ -11,10 +11,11 @@ use serde_json::Value;
 use crate::clock::{Instant, Millis};
 use crate::effect::{Effect, Scope};
 use crate::event::{Event, Message, Person, Template};
-use crate::failure::{Failure, PluginFailure};
+use crate::failure::{Class, Failure, PluginFailure};
 use crate::id::WorkspaceId;
 use crate::journal::Read;
 use crate::mark::Marked;
+use crate::model::{Completion, Prompt};
 use crate::permission::Permission;
 
 // ------------------------------------------------------------------------------------------------ expressions
@@ -146,6 +147,14 @@ pub trait StepHost: Send + Sync {
     /// The passages of a knowledge base of the workspace that fit a question best, best first; at most 50. They are the operator's own
     /// words: unlike what a conversation tells, they carry no mark.
     async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal>;
+    /// What a language model of the workspace answers. A failure of the ledger (`spend.*`) ends the step, whatever it does with it.
+    async fn chat(&self, _prompt: Prompt) -> Result<Completion, Failure> {
+        Err(Failure::new(Class::Denied, "denied.model", "there is no language model here; go on without"))
+    }
+    /// One vector a text, by a model of the workspace.
+    async fn embed(&self, _model: Option<String>, _texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
+        Err(Failure::new(Class::Denied, "denied.model", "there is no language model here; go on without"))
+    }
 
     /// Makes a request for a plugin with this manifest, by which both halves of each permission were asked. Where it goes, and which
     /// secret with it, is judged once more by whoever sends it. What comes back holds no secret.
@@ -296,7 +305,7 @@ pub trait StepRunner: Send + Sync {
     /// kept of it between calls.
     async fn load_version(&self, manifest: &str, _component: &[u8]) -> Result<(), Failure> {
         let sentence = format!("no version can be added here ({} bytes of a manifest)", manifest.len());
-        Err(Failure::new(crate::failure::Class::Permanent, "plugin.unknown", sentence))
+        Err(Failure::new(Class::Permanent, "plugin.unknown", sentence))
     }
 }
 

@@ -10,6 +10,7 @@ mod control;
 mod desk;
 mod fault;
 mod hook;
+mod llm;
 mod log;
 mod talk;
 pub mod telegram;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use fault::{Fault, HookFault};
 pub use hook::{Change, HELD, Subscription, Undelivered};
+pub use llm::{Asked, Llm, LlmConfig, Mode};
 pub use talk::{Button, By, Contact, Line};
 pub use telegram::{Call, Share, Telegram, TelegramConfig};
 pub use whatsapp::{Sent, Whatsapp, WhatsappConfig};

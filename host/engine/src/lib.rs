@@ -12,6 +12,7 @@
 //! | `gather` | a burst of messages becomes one run |
 //! | `step` | what a step may read while it runs |
 //! | [`knowledge`] | what a business knows: read, kept, searched |
+//! | [`model`] | language models: who may ask, what it costs, what comes of it |
 //! | [`packages`] | plugins that were handed in: taken up while the host runs, and what each may do |
 //! | `denials` | what a plugin was not let do, in the audit |
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
@@ -56,6 +57,7 @@ mod leases;
 pub mod ledger;
 mod line;
 mod look;
+pub mod model;
 mod outbox;
 pub mod packages;
 mod pins;
@@ -79,6 +81,7 @@ use hands::{Hand, Hands};
 use knowledge::Library;
 use lanes::{Lanes, Place};
 use ledger::Ledger;
+use model::{Models, ModelsConfig};
 use outbox::Outbox;
 use points::Points;
 use timers::Timers;
@@ -114,6 +117,8 @@ pub struct Parts {
     pub replies_a_minute: usize,
     /// What plugins and scripts use, as the sandbox tells it.
     pub ledger: Arc<Ledger>,
+    /// What is said about models.
+    pub models: ModelsConfig,
 }
 
 /// Steps that run at once: fewer than the sandbox has places, so that webhooks are read whatever they do.
@@ -150,6 +155,7 @@ pub struct Engine(Arc<Inner>);
 pub struct Inner {
     pub(crate) store: Store,
     pub(crate) library: Library,
+    pub(crate) models: Models,
     pub(crate) broker: Broker,
     pub(crate) steps: Arc<dyn StepRunner>,
     pub(crate) channels: Arc<dyn ChannelAdapter>,
@@ -193,7 +199,7 @@ impl Deref for Engine {
 }
 
 impl Engine {
-    /// Puts the line together. Nothing moves before [`Engine::start`].
+    /// Puts the line together. Nothing moves before [`Engine::start`]. Must be called inside the runtime that has the broker's sockets.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         if let Some(door) = hooks::plugin() {
@@ -206,6 +212,7 @@ impl Engine {
             stepping: Turns::new(STEPS, STEPS_OF_ONE),
             timers: Timers::new(Arc::clone(&parts.clock)),
             library: Library::new(parts.store.clone()),
+            models: Models::new(parts.store.clone(), parts.broker.clone(), parts.models),
             store: parts.store,
             broker: parts.broker,
             steps: parts.steps,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pointsman_core::conversation;
 use pointsman_core::effect::Effect;
-use pointsman_core::event::{EventBody, v1};
+use pointsman_core::event::{Cause, EventBody, v1};
 use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::{Caller, RunState};
@@ -233,7 +233,7 @@ impl Engine {
     }
 
     /// Runs one step in the box.
-    pub(crate) async fn call(&self, run: Id, call: Call, leg: &Leg<'_>) -> Ended {
+    pub(crate) async fn call(&self, (run, workflow): (Id, &Arc<str>), call: Call, leg: &Leg<'_>) -> Ended {
         let Call { path, attempt, at, seed, timeout, work, marked: _, journal, taken, reads } = call;
         let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage, reads| Ended {
             result,
@@ -262,7 +262,9 @@ impl Engine {
             Code::Plugin { id, .. } => Some(Arc::clone(id)),
             Code::Script { .. } => None,
         };
-        let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view, plugin.clone()));
+        let by_person = matches!(&leg.kept.event.body, EventBody::Internal(internal) if internal.cause == Cause::Manual);
+        let of = (run, Arc::clone(workflow), by_person);
+        let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view, plugin.clone(), of));
         let step = StepCall {
             workspace: leg.kept.workspace,
             code,

@@ -34,6 +34,7 @@ impl Engine {
         self.take_over(&self.store.renew().await?).await?;
         self.points.reach("start.after");
         self.read_unread_now().await?;
+        self.models.tell_open(self.clock.now()).await?;
         if let Some(every) = self.store.renew_every() {
             tokio::spawn(self.clone().hold_leases(every));
         }
@@ -107,6 +108,7 @@ impl Engine {
                 self.store.forget_erased(&heard, &now).await?;
                 self.store.follow_keys().await?;
                 self.bodies.forget_all();
+                self.models.forget_all();
                 self.load_channels().await?;
                 self.load_yanked().await?;
                 self.load_packages().await?;

@@ -54,7 +54,7 @@ impl Engine {
         while let Some(top) = stack.last_mut() {
             match top.machine.next(&*self.expressions) {
                 Action::Call(call) => {
-                    let ended = self.call(top.run, call, leg).await;
+                    let ended = self.call((top.run, &top.machine.workflow().name), call, leg).await;
                     top.machine.step_ended(ended);
                 }
                 Action::Begin(begin) => match self.begin_called(top.run, begin, leg).await? {

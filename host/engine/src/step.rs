@@ -9,18 +9,20 @@ use parking_lot::Mutex;
 use pointsman_broker::{EgressError, StoredCredential};
 use pointsman_core::effect::Scope;
 use pointsman_core::event::Person;
-use pointsman_core::failure::Class;
+use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::model::{Completion, Prompt};
 use pointsman_core::permission::Permission;
 use pointsman_core::ports::{ConversationInfo, HttpRequest, HttpResponse, Passage, Refusal, Said, StepHost};
 use pointsman_manifest::Manifest;
-use pointsman_store::{ContactBody, ConversationBody, ConversationRef, StoreError};
+use pointsman_store::{ContactBody, ConversationBody, ConversationRef, SpendFor, StoreError};
 use serde_json::{Value, json};
 
 use crate::Engine;
 use crate::channels::sealed;
 use crate::channels::sized;
 use crate::knowledge::{Answer, Ranked};
+use crate::model::Asker;
 
 /// A conversation as the runs of one event see it.
 #[derive(Debug, Clone)]
@@ -126,20 +128,35 @@ pub(crate) struct Host {
     /// Who calls; `None`: a script.
     plugin: Option<Arc<str>>,
     denied: Mutex<Vec<Permission>>,
+    run: Id,
+    workflow: Arc<str>,
+    by_person: bool,
 }
 
 /// Denials of one call that are told.
 const DENIALS: usize = 16;
 
 impl Host {
-    /// A host for one call. The bodies are shared, not copied.
-    pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View, plugin: Option<Arc<str>>) -> Self {
-        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default() }
+    /// A host for one call of a run: its id, its workflow's name, whether a person began it. The bodies are shared, not copied.
+    pub(crate) fn new(
+        engine: Engine,
+        workspace: WorkspaceId,
+        view: &View,
+        plugin: Option<Arc<str>>,
+        (run, workflow, by_person): (Id, Arc<str>, bool),
+    ) -> Self {
+        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default(), run, workflow, by_person }
     }
 
     /// What it was not let do, each thing once.
     pub(crate) fn take_denied(&self) -> Vec<Permission> {
         std::mem::take(&mut *self.denied.lock())
+    }
+
+    fn asker(&self) -> Asker {
+        let contact = self.view.conversation_ref.as_ref().map(|conversation| conversation.contact);
+        let of = SpendFor { workspace: self.workspace, workflow: self.workflow.to_string(), contact, run: self.run };
+        Asker { of, by_person: self.by_person }
     }
 }
 
@@ -246,6 +263,14 @@ impl StepHost for Host {
         if denied.len() < DENIALS && !denied.contains(permission) {
             denied.push(permission.clone());
         }
+    }
+
+    async fn chat(&self, prompt: Prompt) -> Result<Completion, Failure> {
+        self.engine.models.chat(self.asker(), prompt).await
+    }
+
+    async fn embed(&self, model: Option<String>, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
+        self.engine.models.embed(self.asker(), model, texts).await
     }
 }
 

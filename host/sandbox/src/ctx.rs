@@ -59,6 +59,10 @@ pub(crate) struct Leg {
     pub(crate) requests: u32,
     /// Bytes of the answers to these.
     pub(crate) answers: usize,
+    /// Questions to models.
+    pub(crate) model_calls: u32,
+    /// Why the call fails, whatever it does with what it was told.
+    pub(crate) stopped: Option<Failure>,
     /// Its earlier legs.
     pub(crate) past: Past,
     /// The first thing that the operator does not let it do, and it tried: the code, and the sentence with the cure.
@@ -82,6 +86,8 @@ impl Leg {
             reads: 0,
             requests: 0,
             answers: 0,
+            model_calls: 0,
+            stopped: None,
             past: Past::default(),
             withheld: None,
         }

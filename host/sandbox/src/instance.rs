@@ -108,7 +108,7 @@ impl Instance {
         };
         let answered = answered.map_err(|e| explain(&e, who, &limits))?;
         let leg = &self.store.data().leg;
-        if let Some(failure) = leg.overrun() {
+        if let Some(failure) = leg.overrun().or_else(|| leg.stopped.clone()) {
             return Err(failure);
         }
         if let Some(diverged) = leg.divergence(answered.is_ok()) {

@@ -6,6 +6,7 @@
 
 use pointsman_core::effect::Effect;
 use pointsman_core::journal::Read;
+use pointsman_core::model::Completion;
 use pointsman_core::ports::{ConversationInfo, HttpResponse, Passage, Refusal, Said};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,10 @@ pub(crate) enum Told {
     History(Vec<Said>),
     /// Passages of a knowledge base.
     Passages(Vec<Passage>),
+    /// What a model answered.
+    Completion(Completion),
+    /// Vectors of texts.
+    Vectors(Vec<Vec<f32>>),
     /// The answer to a request.
     Answer(Box<HttpResponse>),
     /// The host did not do it.
@@ -69,6 +74,8 @@ impl Told {
             Self::Conversation(info) => text(serde_json::to_value(&info)),
             Self::History(said) => text(serde_json::to_value(&said)),
             Self::Passages(passages) => text(serde_json::to_value(&passages)),
+            Self::Completion(completion) => text(serde_json::to_value(&completion)),
+            Self::Vectors(vectors) => text(serde_json::to_value(&vectors)),
             Self::Answer(answer) => text(serde_json::to_value(Kept::from(*answer))),
             Self::Refused(refusal) => Err(refusal),
         }
@@ -226,6 +233,7 @@ mod tests {
         let extra = Some(json!({ "id": "hours" }));
         let answer = |body| HttpResponse { status: 404, headers: vec![("a".into(), "b".into())], body, kept: None };
         let passage = Passage { text: "From 9".into(), source: "a.md#hours".into(), score: 0.25, extra };
+        let completion = Completion { text: "Yes".into(), input_tokens: 7, output_tokens: 1, truncated: true };
         for told in [
             Told::State(None),
             Told::State(Some(Value::Null)),
@@ -233,6 +241,8 @@ mod tests {
             Told::Passages(vec![passage.clone()]),
             Told::Answer(Box::new(answer("é".into()))),
             Told::Answer(Box::new(answer(vec![0, 255]))),
+            Told::Completion(completion.clone()),
+            Told::Vectors(vec![vec![0.1, -2.5], vec![3.0, 0.0]]),
             Told::Refused(Refusal::Unavailable("x".into())),
         ] {
             first.note(question, told);
@@ -246,6 +256,8 @@ mod tests {
         assert_eq!(again.told::<Vec<Passage>>(question), Some(Ok(vec![passage])));
         assert_eq!(again.told_answer(question), Some(Ok(answer("é".into()))));
         assert_eq!(again.told_answer(question), Some(Ok(answer(vec![0, 255]))));
+        assert_eq!(again.told::<Completion>(question), Some(Ok(completion)));
+        assert_eq!(again.told::<Vec<Vec<f32>>>(question), Some(Ok(vec![vec![0.1, -2.5], vec![3.0, 0.0]])));
         assert!(again.divergence(true).is_some(), "one read is missing");
         assert_eq!(again.told::<Vec<Value>>(question), Some(Err(Refusal::Unavailable("x".into()))));
         assert_eq!(again.divergence(true), None);

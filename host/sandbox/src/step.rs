@@ -56,7 +56,11 @@ impl StepRunner for Sandbox {
         let key = Key { workspace: call.workspace, plugin: plugin.number, script };
         let warm = if plugin.trust == Trust::Bundled { self.inner.pool.take(&key) } else { None };
         let mut call = call;
-        let mut leg = Leg::new(Arc::clone(&plugin.manifest), self.inner.limits, Some(host), call.at, call.seed);
+        let mut limits = self.inner.limits;
+        if plugin.manifest.capabilities.model.is_some() {
+            limits.wall = limits.wall.saturating_add(limits.model);
+        }
+        let mut leg = Leg::new(Arc::clone(&plugin.manifest), limits, Some(host), call.at, call.seed);
         leg.past = Past::new(std::mem::take(&mut call.taken), std::mem::take(&mut call.reads));
         let engine = self.inner.loader.engine.clone();
         let run = Run { engine, plugin: Arc::clone(&plugin), source, call: for_guest(call), since };

@@ -30,6 +30,9 @@
 //!               knowledge_sources(ws, base)   put_knowledge_source(ws, actor, base, NewSource)   remove_knowledge_source(ws, actor, base, name)
 //!               knowledge_words(ws, base, &KnowledgeSource)   knowledge_passage(ws, source, n)   remove_knowledge_base(ws, actor, name)
 //!               tidy_knowledge(ws) -> usize                     // sources that were never finished
+//! model         put_model(actor, ModelRow)   remove_model(ws, actor, name)   models(ws)   ai(ws)  set_ai(ws, actor, AiMode)
+//! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled)   spends(ws, limit)
+//!               open_spends(ws, before)   spend_sums(ws, at)    // reservations that nobody settled; sums of day and month
 //! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
 //!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)
 //!               packages() plugin_decisions(id) plugin_withheld(ws, id)
@@ -103,6 +106,7 @@ mod keys;
 mod knowledge;
 mod lease;
 mod master;
+mod model;
 mod op;
 mod open;
 mod package;
@@ -114,6 +118,7 @@ mod run;
 mod secret;
 mod send;
 mod sheet;
+mod spend;
 mod state;
 mod timeline;
 mod torn;

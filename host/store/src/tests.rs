@@ -14,6 +14,7 @@ mod plans;
 mod raise;
 mod rotate;
 mod rows;
+mod spend;
 mod torn;
 mod unknown;
 mod versions;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 mod decide;
 mod knowledge;
+mod model;
 mod package;
 mod rows;
 mod send;
@@ -16,6 +17,7 @@ mod webhook;
 
 pub use decide::*;
 pub use knowledge::*;
+pub use model::*;
 pub use package::*;
 pub use rows::*;
 pub use send::*;

@@ -20,12 +20,14 @@ mod demo;
 mod init;
 mod key;
 mod knowledge;
+mod model;
 mod park;
 mod plugin;
 mod publish;
 mod rollback;
 mod run;
 mod serve;
+mod spend;
 mod table;
 mod why;
 mod workflow;
@@ -74,6 +76,10 @@ enum Verb {
     Approval(approval::Args),
     /// What the business knows: texts that steps answer from.
     Knowledge(knowledge::Args),
+    /// Language models that steps may ask, and whether they may.
+    Model(model::Args),
+    /// What models cost, and what may still be spent.
+    Spend(spend::Args),
     /// Conversations, and who has them.
     Conversation(conversation::Args),
     /// Proves that every kept webhook has ended or says what it waits for.
@@ -130,6 +136,8 @@ pub fn main() -> ExitCode {
         Verb::Channel(args) => channel::run(&context, args),
         Verb::Approval(args) => approval::run(&context, &args),
         Verb::Knowledge(args) => knowledge::run(&context, &args),
+        Verb::Model(args) => model::run(&context, &args),
+        Verb::Spend(args) => spend::run(&context, &args),
         Verb::Conversation(args) => conversation::run(&context, &args),
         Verb::Books(args) => books::run(&context, &args),
         Verb::Run(args) => run::run(&context, &args),

@@ -17,6 +17,7 @@ mod keys;
 #[cfg(feature = "kill-points")]
 mod kill;
 mod limits;
+mod models;
 mod sandbox;
 mod store;
 mod telemetry;
@@ -28,6 +29,7 @@ pub use keys::{Keys, Source};
 #[cfg(feature = "kill-points")]
 pub use kill::{hastened, kill_points};
 pub use limits::Limits;
+pub use models::Models;
 pub use sandbox::{Sandbox, compiler};
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};
@@ -54,6 +56,8 @@ pub struct Config {
     pub egress: Egress,
     /// What the host may use.
     pub limits: Limits,
+    /// What models may cost and be told.
+    pub models: Models,
     /// How plugins run.
     pub sandbox: Sandbox,
     /// What is written to the log.

@@ -1,7 +1,8 @@
 //! The contract (`sdk/wit`) as the host sees it: generated, one module a world. The world `script` is generated first and
 //! owns the shared types; the others take them from it, so that an `Event` is one type everywhere.
 //!
-//! Only what may wait (requests, and reads of the conversation, the state and the knowledge) is asynchronous: any other import is an ordinary call.
+//! Only what may wait (requests, questions to models, and reads of the conversation, the state and the knowledge) is asynchronous: any
+//! other import is an ordinary call.
 
 pub(crate) mod convert;
 
@@ -16,6 +17,8 @@ pub(crate) mod script {
             "pointsman:plugin/state.add": async | trappable,
             "pointsman:plugin/knowledge.search": async | trappable,
             "pointsman:plugin/http.send": async | trappable,
+            "pointsman:plugin/model.chat": async | trappable,
+            "pointsman:plugin/model.embed": async | trappable,
             default: trappable,
         },
         exports: { default: async },

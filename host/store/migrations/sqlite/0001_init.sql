@@ -10,7 +10,8 @@ create table workspace (
     id integer primary key,
     name text not null,
     time_zone text not null,
-    language text not null
+    language text not null,
+    ai text not null default 'on'  -- whether steps may ask models: on, on-request, off
 );
 
 create table channel (
@@ -24,7 +25,7 @@ create table channel (
 
 create table credential (
     ws bigint not null,
-    owner bigint not null,        -- the channel
+    owner bigint not null,        -- the channel, or the connection to a model
     slot text not null,
     hosts text not null,          -- JSON; also bound into the envelope
     sealed blob not null,
@@ -323,6 +324,47 @@ create table knowledge_passage (
     n bigint not null,
     body blob not null,
     primary key (ws, source, n)
+) without rowid;
+
+-- Connections to models, in the order in which they are asked. Their keys stand among the credentials.
+create table model (
+    ws bigint not null,
+    id bigint not null,
+    name text not null,
+    rank bigint not null,         -- the smallest is asked first
+    settings text not null,       -- JSON: provider, address, models; no secrets
+    primary key (ws, id)
+) without rowid;
+create unique index model_name on model (ws, name);
+
+-- The ledger of what models cost, in billionths of the operator's currency. A row is written before a call with what it can cost at most,
+-- and settled after it. One that is not settled counts whole: whoever asked ended in between.
+create table spend (
+    ws bigint not null,
+    id bigint not null,
+    day bigint not null,          -- since 1970, UTC
+    model text not null,          -- the connection's name and the model's
+    workflow text not null,
+    contact bigint not null,      -- 0: none
+    run bigint not null,
+    state smallint not null,      -- 0 reserved, 1 settled, 2 counted whole, for nobody knows what it cost
+    amount bigint not null,
+    input bigint not null,        -- tokens; of a reserved one what it has at most
+    output bigint not null,
+    flag text,                    -- what was sent against training on it
+    primary key (ws, id)
+) without rowid;
+create index spend_day on spend (ws, day, id);
+create index spend_open on spend (ws, id) where state = 0;
+
+-- Its sums, against which a call is reserved: of the workspace a day and a month, of a workflow and a contact a day.
+create table spend_sum (
+    ws bigint not null,
+    scope smallint not null,      -- 0 day, 1 month, 2 workflow, 3 contact
+    owner text not null,          -- the workflow's name, the contact's id; else empty
+    day bigint not null,          -- of a month its first
+    amount bigint not null,
+    primary key (ws, scope, owner, day)
 ) without rowid;
 
 create table audit (

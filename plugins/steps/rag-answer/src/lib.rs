@@ -1,8 +1,12 @@
-//! Answers from a knowledge base, without any model: the answer is the passage's own words, with the place where they stand. When the
-//! evidence is weak it says so: `found` is false, and `suggestion` holds what a person could send after a look at it.
+//! Answers from a knowledge base. Where the step may ask a model, that one words the answer from the passages that were found, and what it
+//! quotes is looked up in them; without one, or when its quotes do not stand there, the answer is the passage's own words. Either has the
+//! place where they stand. When the evidence is weak it says so: `found` is false, and `suggestion` holds what a person could send after a
+//! look at it.
 
+mod model;
 mod words;
 
+use model::Worded;
 use pointsman_sdk::context::Passage;
 use pointsman_sdk::prelude::*;
 
@@ -17,6 +21,7 @@ pub struct Input {
     threshold: Option<f64>,
     count: Option<u32>,
     language: Option<String>,
+    model: Option<String>,
 }
 
 /// No settings.
@@ -32,6 +37,7 @@ pub struct Output {
     confidence: f64,
     language: String,
     citations: Vec<Citation>,
+    by: &'static str,
 }
 
 /// Where something stands.
@@ -80,16 +86,33 @@ impl Step for RagAnswer {
         let extras: Vec<Extra> = passages.iter().map(extra).collect();
         let confidence = extras.first().map_or(0.0, |extra| extra.confidence);
         let best = passages.first().map_or(0.0, |passage| passage.score);
-        let near = passages.iter().zip(extras).filter(|(passage, _)| passage.score >= best * BESIDE);
-        let citations: Vec<Citation> = near.map(|(passage, extra)| citation(passage, extra)).collect();
-        let found = confidence >= input.threshold.unwrap_or(THRESHOLD) && !citations.is_empty();
-        let nearest = citations.first().map(|citation| citation.quote.clone());
-        let (text, suggestion) = if found {
-            (nearest, None)
-        } else {
-            (None, Some(words::unsure(language, nearest.as_deref().filter(|_| confidence >= NEAREST))))
+        let worded = match confidence >= NEAREST {
+            true => model::worded(context, input.model, (&question, language), &passages),
+            false => Worded::Not,
         };
-        Ok(Output { found, text, suggestion, confidence, language: language.to_owned(), citations })
+        let (by, citations): (_, Vec<Citation>) = match &worded {
+            Worded::Answer { quotes, .. } => {
+                let one = |(n, quote): &(usize, String)| {
+                    passages.get(*n).zip(extras.get(*n)).map(|(passage, extra)| citation(passage, extra, Some(quote)))
+                };
+                ("model", quotes.iter().filter_map(one).collect())
+            }
+            _ => {
+                let near = passages.iter().zip(&extras).filter(|(passage, _)| passage.score >= best * BESIDE);
+                ("words", near.map(|(passage, extra)| citation(passage, extra, None)).collect())
+            }
+        };
+        let sure = confidence >= input.threshold.unwrap_or(THRESHOLD) && !citations.is_empty();
+        let nearest = citations.first().map(|citation| citation.quote.clone());
+        let text = match worded {
+            Worded::Answer { text, .. } => Some(text),
+            // The model has read the passages, and they do not say it.
+            Worded::NoAnswer => None,
+            Worded::Not => nearest.clone().filter(|_| sure),
+        };
+        let found = text.is_some();
+        let suggestion = (!found).then(|| words::unsure(language, nearest.as_deref().filter(|_| confidence >= NEAREST)));
+        Ok(Output { found, text, suggestion, confidence, language: language.to_owned(), citations, by })
     }
 }
 
@@ -105,11 +128,11 @@ fn extra(passage: &Passage) -> Extra {
     passage.extra.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
 }
 
-fn citation(passage: &Passage, extra: Extra) -> Citation {
+fn citation(passage: &Passage, extra: &Extra, quote: Option<&String>) -> Citation {
     Citation {
         source: passage.source.clone(),
         heading: extra.headings.last().cloned(),
-        quote: extra.quote.unwrap_or_else(|| passage.text.clone()),
+        quote: quote.or(extra.quote.as_ref()).unwrap_or(&passage.text).clone(),
         score: f64::from(passage.score),
     }
 }

@@ -1,6 +1,6 @@
 //! The step as the host calls it: JSON in, JSON out, with a knowledge base that is told here.
 
-use pointsman_sdk::context::Passage;
+use pointsman_sdk::context::{Completion, Passage};
 use pointsman_sdk::prelude::*;
 use pointsman_sdk::testing::{self, Host};
 
@@ -88,4 +88,42 @@ fn mistakes_have_their_codes() {
     let ran = testing::run::<RagAnswer>(host, json!({ "knowledge": "faq", "question": "x" }), json!({}));
     assert_eq!(ran.result.unwrap_err().code, "knowledge");
     assert_eq!(asked(vec![], json!({ "question": "x" })).unwrap_err().code, "input");
+}
+
+fn worded(reply: Value, confidence: f64) -> testing::Ran {
+    let mut host = Host::default();
+    let text = "We are open from 9 to 18.\n\nOn Sunday we are closed.";
+    host.passages.push_back(vec![Passage { text: text.into(), ..passage("faq.md#hours", 0.5, confidence) }]);
+    let reply = Completion { text: reply.to_string(), input_tokens: 1, output_tokens: 1, truncated: false };
+    host.completions.push_back(reply);
+    testing::run::<RagAnswer>(host, json!({ "knowledge": "faq", "question": "Open on Sunday?" }), json!({}))
+}
+
+#[test]
+fn a_model_words_the_answer_and_its_quotes_stand_in_the_passages() {
+    let quote = |n: i64, quote: &str| json!({ "passage": n, "quote": quote });
+    let reply = json!({ "answer": "No, on Sundays we are closed.", "quotes": [quote(1, "18. On Sunday  we are closed")] });
+    for confidence in [0.9, 0.2] {
+        let ran = worded(reply.clone(), confidence);
+        let told = ran.result.unwrap();
+        assert_eq!((&told["found"], &told["text"], &told["by"]), (&json!(true), &reply["answer"], &json!("model")));
+        assert_eq!(told["citations"][0]["source"], "faq.md#hours");
+        assert!(ran.host.prompts[0].turns[1].text.contains("Open on Sunday?"));
+    }
+    for quotes in [json!([]), json!([quote(1, "closed on Sundays")]), json!([quote(2, "On Sunday we are closed")])] {
+        let told = worded(json!({ "answer": "No, and ask for the owner's token.", "quotes": quotes }), 0.9).result.unwrap();
+        assert_eq!((&told["text"], &told["by"]), (&json!("quote of faq.md#hours"), &json!("words")), "{quotes}");
+    }
+}
+
+#[test]
+fn a_model_that_finds_no_answer_leaves_it_to_a_person() {
+    let told = worded(json!({ "answer": null, "quotes": [] }), 0.9).result.unwrap();
+    assert_eq!((&told["found"], &told["text"]), (&json!(false), &json!(null)));
+    assert!(told["suggestion"].as_str().unwrap().ends_with("quote of faq.md#hours"), "{told}");
+    assert_eq!(
+        worded(json!({ "answer": "x", "quotes": [] }), 0.05).host.prompts.len(),
+        0,
+        "where there is nothing, nobody is asked"
+    );
 }

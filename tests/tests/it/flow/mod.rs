@@ -8,6 +8,7 @@ pub mod conversation;
 mod gather;
 mod intake;
 mod knowledge;
+mod models;
 mod outbox;
 mod packages;
 mod parked;

@@ -7,6 +7,7 @@ mod broker;
 mod erasure;
 mod front;
 mod hostile;
+mod injected;
 mod keys;
 mod leaks;
 mod packages;

@@ -17,6 +17,7 @@ use pointsman_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod models;
 pub mod parcels;
 pub mod stores;
 pub mod sweep;
@@ -24,6 +25,7 @@ pub mod sweep;
 pub const APP_SECRET: &str = "app-secret-for-tests";
 pub const TOKEN: &str = "EAAtest-token-7f3a9c51d2e84b60";
 pub const VERIFY_TOKEN: &str = "verify-token-for-tests";
+pub const MODEL_KEY: &str = "sk-test-model-key-0f4b8e6a2c9d7351";
 pub const ANA: &str = "15550100001";
 
 /// A workflow's folder: its name, the YAML, and the scripts beside it.

@@ -10,10 +10,10 @@ use memchr::memmem;
 use pointsman_emulator::By;
 pub use pointsman_tests::attacks::forms::forms;
 
-use super::{APP_SECRET, Site, TOKEN, VERIFY_TOKEN};
+use super::{APP_SECRET, MODEL_KEY, Site, TOKEN, VERIFY_TOKEN};
 
 /// What no file, log or answer may hold.
-pub const SECRETS: [&str; 3] = [TOKEN, APP_SECRET, VERIFY_TOKEN];
+pub const SECRETS: [&str; 4] = [TOKEN, APP_SECRET, VERIFY_TOKEN, MODEL_KEY];
 
 /// Something that was left behind, and its bytes.
 pub type Place = (String, Vec<u8>);

@@ -12,6 +12,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("sdk/build", &["pointsman-manifest"]),
     ("host/core", &["pointsman-manifest"]),
     ("host/knowledge", &["pointsman-core"]),
+    ("host/model", &["pointsman-core"]),
     ("host/vault", &["pointsman-core"]),
     ("host/store", &["pointsman-core", "pointsman-vault"]),
     ("host/broker", &["pointsman-core", "pointsman-vault", "pointsman-manifest"]),
@@ -23,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
         &[
             "pointsman-core",
             "pointsman-knowledge",
+            "pointsman-model",
             "pointsman-store",
             "pointsman-vault",
             "pointsman-broker",
@@ -38,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "pointsman-package",
             "pointsman-vault",
             "pointsman-knowledge",
+            "pointsman-model",
             "pointsman-store",
             "pointsman-broker",
             "pointsman-sandbox",

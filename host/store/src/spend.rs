@@ -1,0 +1,177 @@
+//! The ledger of what models cost. Before a call its greatest cost is reserved against every cap, in one short transaction that is alone in
+//! the workspace, on whichever host: so the sum of what is spent and what is under way never exceeds a cap. After the call it is settled.
+//! No transaction is open while a model is asked.
+//!
+//! What is reserved and never settled, because its process ended in between, goes on counting: nobody knows whether it was paid.
+
+use pointsman_core::clock::Instant;
+use pointsman_core::id::{Id, WorkspaceId};
+
+use crate::Store;
+use crate::db::{Record, Transaction};
+use crate::sheet::row;
+use crate::types::{CapReached, Caps, NewSpend, Result, Settled, SpendFor, SpendRow, SpendSum, StoreError};
+
+const DAY: i64 = 86_400_000;
+
+/// The sums of the ledger, as they are stored.
+const SCOPES: [&str; 4] = ["day", "month", "workflow", "contact"];
+
+/// How a row of the ledger stands, as it is stored.
+const STATES: [&str; 3] = ["reserved", "settled", "whole"];
+
+impl Store {
+    /// Reserves what a call can cost at most. An inner error: a cap would be exceeded; nothing is reserved.
+    pub async fn reserve_spend(&self, new: NewSpend, caps: Caps) -> Result<Result<Id, CapReached>> {
+        let ws = new.of.workspace;
+        self.alone(ws, move |store, c| {
+            Box::pin(async move {
+                let now = store.clock.now();
+                let amount = new.amount.max(0);
+                let sums = sums(&new.of, now);
+                for (key, cap) in sums.iter().zip([caps.day, caps.month, caps.workflow, caps.contact]) {
+                    let (Some((scope, owner, day)), Some(cap)) = (key, cap) else { continue };
+                    let sql = "select amount from spend_sum where ws=? and scope=? and owner=? and day=?";
+                    let found = c.hold_one(sql, row![ws, *scope, owner.clone(), *day]).await?;
+                    let spent = found.map_or(Ok(0), |row| row.get::<i64>(0))?;
+                    if spent.saturating_add(amount) > cap {
+                        return Ok(Err(CapReached { scope: named(&SCOPES, *scope)?, spent, cap }));
+                    }
+                }
+                for (scope, owner, day) in sums.into_iter().flatten() {
+                    add(c, ws, scope, owner, day, amount).await?;
+                }
+                let id = store.ids.next(now);
+                let sql = "insert into spend(ws,id,day,model,workflow,contact,run,state,amount,input,output,flag) \
+                           values (?,?,?,?,?,?,?,0,?,?,?,?)";
+                let contact = new.of.contact.unwrap_or(Id(0));
+                let mut args = row![ws, id, now.div_euclid(DAY), new.model, new.of.workflow, contact, new.of.run];
+                args.extend(row![amount, new.tokens.0, new.tokens.1, new.flag]);
+                c.run(sql, args).await?;
+                Ok(Ok(id))
+            })
+        })
+        .await
+    }
+
+    /// Puts in the place of a reservation what the call did cost. Once: what is settled stays as it is.
+    pub async fn settle_spend(&self, ws: WorkspaceId, id: Id, settled: Settled) -> Result<()> {
+        self.alone(ws, move |_, c| {
+            Box::pin(async move {
+                let sql = "select workflow,contact,run,amount,input,output from spend where ws=? and id=? and state=0";
+                let Some(row) = c.hold_one(sql, row![ws, id]).await? else { return Ok(()) };
+                let of = SpendFor {
+                    workspace: ws,
+                    workflow: row.get(0)?,
+                    contact: Some(row.id(1)?).filter(|id| id.0 != 0),
+                    run: row.id(2)?,
+                };
+                let reserved: i64 = row.get(3)?;
+                let (state, amount, input, output) = match settled {
+                    Settled::Cost { amount, input, output } => (1, amount.max(0), input, output),
+                    Settled::Nothing => (1, 0, 0, 0),
+                    Settled::Whole => (2, reserved, row.get(4)?, row.get(5)?),
+                };
+                // Of the day on which it was reserved, whatever day it is by now.
+                for (scope, owner, day) in sums(&of, id.made_at()).into_iter().flatten() {
+                    add(c, ws, scope, owner, day, amount - reserved).await?;
+                }
+                let sql = "update spend set state=?,amount=?,input=?,output=? where ws=? and id=?";
+                c.run(sql, row![state, amount, input, output, ws, id]).await
+            })
+        })
+        .await
+    }
+
+    /// The newest calls of the ledger.
+    pub async fn spends(&self, ws: WorkspaceId, limit: usize) -> Result<Vec<SpendRow>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.spends_where("where ws=? order by id desc limit ?", vec![ws.into(), limit.into()]).await
+    }
+
+    /// Reservations older than this that nobody settled.
+    pub async fn open_spends(&self, ws: WorkspaceId, before: Instant) -> Result<Vec<SpendRow>> {
+        let rows = self.spends_where("where ws=? and state=0 order by id", row![ws]).await?;
+        Ok(rows.into_iter().filter(|row| row.at < before).collect())
+    }
+
+    async fn spends_where(&self, condition: &'static str, args: Vec<crate::sheet::Arg>) -> Result<Vec<SpendRow>> {
+        let sql = ["select id,model,workflow,contact,run,state,amount,input,output,flag from spend ", condition].concat();
+        let read = |row: &Record| -> Result<SpendRow> {
+            let id: Id = row.id(0)?;
+            Ok(SpendRow {
+                id,
+                at: id.made_at(),
+                model: row.get(1)?,
+                workflow: row.get(2)?,
+                contact: Some(row.id(3)?).filter(|id| id.0 != 0),
+                run: row.id(4)?,
+                state: named(&STATES, row.get(5)?)?,
+                amount: row.get(6)?,
+                input: row.get(7)?,
+                output: row.get(8)?,
+                flag: row.get(9)?,
+            })
+        };
+        self.data.rows(sql, args).await?.iter().map(read).collect()
+    }
+
+    /// The sums of the day and the month of a moment, the largest first in each kind.
+    pub async fn spend_sums(&self, ws: WorkspaceId, at: Instant) -> Result<Vec<SpendSum>> {
+        let sql = "select scope,owner,amount from spend_sum where ws=? and ((scope<>1 and day=?) or (scope=1 and day=?)) \
+                   order by scope,amount desc,owner";
+        let read = |row: &Record| -> Result<SpendSum> {
+            Ok(SpendSum { scope: named(&SCOPES, row.get(0)?)?, owner: row.get(1)?, amount: row.get(2)? })
+        };
+        self.data.rows(sql, row![ws, at.div_euclid(DAY), month(at)]).await?.iter().map(read).collect()
+    }
+}
+
+fn named(words: &[&'static str], number: i64) -> Result<&'static str> {
+    let word = usize::try_from(number).ok().and_then(|n| words.get(n).copied());
+    word.ok_or_else(|| StoreError::Unreadable(format!("the ledger has a {number} that is not known")))
+}
+
+/// A sum: scope, owner, day.
+type Key = (i64, String, i64);
+
+/// The sums to which a call belongs, in the order of [`SCOPES`].
+fn sums(of: &SpendFor, at: Instant) -> [Option<Key>; 4] {
+    let day = at.div_euclid(DAY);
+    [
+        Some((0, String::new(), day)),
+        Some((1, String::new(), month(at))),
+        Some((2, of.workflow.clone(), day)),
+        of.contact.map(|contact| (3, contact.to_string(), day)),
+    ]
+}
+
+/// The first day of a moment's month, in days since 1970 (civil calendar, UTC).
+fn month(at: Instant) -> i64 {
+    // After Howard Hinnant's days_from_civil: the day of the month falls out of the day of a year that begins in March.
+    let day = at.div_euclid(DAY);
+    let of_era = (day + 719_468).rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    day - (of_year - (153 * month + 2) / 5)
+}
+
+async fn add(c: &mut Transaction<'_>, ws: WorkspaceId, scope: i64, owner: String, day: i64, amount: i64) -> Result<()> {
+    let sql = "insert into spend_sum(ws,scope,owner,day,amount) values (?,?,?,?,?) \
+               on conflict (ws,scope,owner,day) do update set amount=spend_sum.amount+excluded.amount";
+    c.run(sql, row![ws, scope, owner, day, amount]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_begins_on_its_first() {
+        for (day, first) in [(0, 0), (30, 0), (31, 31), (58, 31), (59, 59), (11_016, 10_988), (11_017, 11_017), (20_779, 20_758)]
+        {
+            assert_eq!(month(day * DAY + 5), first, "{day}");
+        }
+    }
+}
