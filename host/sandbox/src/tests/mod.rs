@@ -4,6 +4,7 @@ mod channel;
 mod hostile;
 mod imports;
 mod loading;
+mod model;
 mod permission;
 mod script;
 mod suspend;

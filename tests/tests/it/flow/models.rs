@@ -152,6 +152,21 @@ async fn the_next_connection_answers_where_the_first_does_not_and_a_named_one_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_more_questions_are_under_way_than_a_connection_may_have() {
+    let (site, llm) = takes().await;
+    connect(&site, &llm, "main", &["--at-once", "2"]);
+    llm.set(Mode::Slow(Duration::from_millis(150), json!({ "size": 1, "phone": "x" }).to_string()));
+    let host = site.host().await;
+    for n in 0..6 {
+        site.emulator.say(&format!("1555030000{n}"), "Contact", "size 1").await.unwrap();
+    }
+    host.idle().await;
+    assert_eq!((llm.asked().len(), llm.most()), (6, 2));
+    assert_eq!(site.taken(6).await.len(), 6);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_ai_off_everything_works_and_no_model_is_asked() {
     let by_hand =
         TAKES.replace("name: takes", "name: by-hand").replace("on: message", "on: manual").replace("retry: 0", "retry: 1");
