@@ -42,10 +42,10 @@ impl Store {
                     add(c, ws, scope, owner, day, amount).await?;
                 }
                 let id = store.ids.next(now);
-                let sql = "insert into spend(ws,id,day,model,workflow,contact,run,state,amount,input,output,flag) \
-                           values (?,?,?,?,?,?,?,0,?,?,?,?)";
+                let sql = "insert into spend(ws,id,model,workflow,contact,run,state,amount,input,output,flag) \
+                           values (?,?,?,?,?,?,0,?,?,?,?)";
                 let contact = new.of.contact.unwrap_or(Id(0));
-                let mut args = row![ws, id, now.div_euclid(DAY), new.model, new.of.workflow, contact, new.of.run];
+                let mut args = row![ws, id, new.model, new.of.workflow, contact, new.of.run];
                 args.extend(row![amount, new.tokens.0, new.tokens.1, new.flag]);
                 c.run(sql, args).await?;
                 Ok(Ok(id))
@@ -118,12 +118,12 @@ impl Store {
 
     /// The sums of the day and the month of a moment, the largest first in each kind.
     pub async fn spend_sums(&self, ws: WorkspaceId, at: Instant) -> Result<Vec<SpendSum>> {
-        let sql = "select scope,owner,amount from spend_sum where ws=? and ((scope<>1 and day=?) or (scope=1 and day=?)) \
-                   order by scope,amount desc,owner";
+        let sql = "select scope,owner,amount from spend_sum where ws=? and day=? and scope<>1 union all \
+                   select scope,owner,amount from spend_sum where ws=? and day=? and scope=1 order by 1,3 desc,2";
         let read = |row: &Record| -> Result<SpendSum> {
             Ok(SpendSum { scope: named(&SCOPES, row.get(0)?)?, owner: row.get(1)?, amount: row.get(2)? })
         };
-        self.data.rows(sql, row![ws, at.div_euclid(DAY), month(at)]).await?.iter().map(read).collect()
+        self.data.rows(sql, row![ws, at.div_euclid(DAY), ws, month(at)]).await?.iter().map(read).collect()
     }
 }
 

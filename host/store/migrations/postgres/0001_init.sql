@@ -366,7 +366,6 @@ create unique index model_name on model (ws, name);
 create table spend (
     ws bigint not null,
     id bigint not null,
-    day bigint not null,          -- since 1970, UTC
     model text not null,          -- the connection's name and the model's
     workflow text not null,
     contact bigint not null,      -- 0: none
@@ -378,7 +377,6 @@ create table spend (
     flag text,                    -- what was sent against training on it
     primary key (ws, id)
 );
-create index spend_day on spend (ws, day, id);
 create index spend_open on spend (ws, id) where state = 0;
 
 -- Its sums, against which a call is reserved: of the workspace a day and a month, of a workflow and a contact a day.
@@ -386,10 +384,11 @@ create table spend_sum (
     ws bigint not null,
     scope bigint not null,      -- 0 day, 1 month, 2 workflow, 3 contact
     owner text not null,          -- the workflow's name, the contact's id; else empty
-    day bigint not null,          -- of a month its first
+    day bigint not null,          -- since 1970, UTC; of a month its first
     amount bigint not null,
     primary key (ws, scope, owner, day)
 );
+create index spend_sum_day on spend_sum (ws, day);
 
 create table audit (
     ws bigint not null,
