@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{files, root, shown};
 
 /// Every crate of the house and what it may depend on among our own.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("sdk/manifest", &[]),
     ("sdk/package", &["pointsman-manifest"]),
     ("sdk/rust", &[]),
