@@ -125,7 +125,7 @@ async fn add(context: &Context, config: &Config, store: &Store, new: &New) -> Re
         None => (PIN, fresh_secret()?),
     };
     let hosts = vec![settings.origin()];
-    let (sealer, _opener) = config.keys.read_master(&config.dir)?.credential_vault();
+    let sealer = wiring::sealer(config, store).await?;
     let place = CredentialPlace { workspace: FIRST_WORKSPACE.0, owner: id.0, slot: slot.to_owned(), hosts: hosts.clone() };
     let sealed = sealer.seal(&place, &secret)?;
     let credential = CredentialRow { workspace: FIRST_WORKSPACE, owner: id, slot: slot.to_owned(), hosts, sealed };
