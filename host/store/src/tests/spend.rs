@@ -76,12 +76,13 @@ async fn many_calls_at_the_cap_never_exceed_it() {
 
 async fn a_call_is_settled_once_and_on_its_own_day() {
     let mut house = house().await;
+    let caps = Caps { workflow: None, contact: None, ..CAPS };
     let spent = |house: &super::House| {
         let (store, at) = (house.store.clone(), house.clock_now());
         async move { store.spend_sums(WS, at).await.unwrap().first().map_or(0, |sum| sum.amount) }
     };
-    let first = house.store.reserve_spend(call(1, 900), CAPS).await.unwrap().unwrap();
-    let reached = house.store.reserve_spend(call(2, 101), CAPS).await.unwrap().unwrap_err();
+    let first = house.store.reserve_spend(call(1, 900), caps).await.unwrap().unwrap();
+    let reached = house.store.reserve_spend(call(2, 101), caps).await.unwrap().unwrap_err();
     assert_eq!(reached, CapReached { scope: "day", spent: 900, cap: 1_000 });
     assert_eq!(spent(&house).await, 900, "what was not let through is not counted");
     // The process ends: what was reserved is there still.
@@ -90,7 +91,7 @@ async fn a_call_is_settled_once_and_on_its_own_day() {
     assert_eq!(house.store.open_spends(WS, i64::MAX).await.unwrap().len(), 1);
     // It is settled the next day, and counts for the day on which it was reserved.
     house.clock.advance(DAY);
-    let dear = house.store.reserve_spend(call(2, 601), CAPS).await.unwrap().unwrap_err();
+    let dear = house.store.reserve_spend(call(2, 601), caps).await.unwrap().unwrap_err();
     assert_eq!(dear, CapReached { scope: "month", spent: 900, cap: 1_500 });
     house.store.settle_spend(WS, first, Settled::Cost { amount: 100, input: 7, output: 8 }).await.unwrap();
     house.store.settle_spend(WS, first, Settled::Nothing).await.unwrap();

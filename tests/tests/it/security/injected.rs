@@ -89,15 +89,19 @@ async fn a_model_that_obeys_every_injection_changes_nothing_but_words() {
     // Of all that the orders wanted nothing happened: no tag, no assignment, no attribute, one note a message.
     let rows = host.store().conversations(FIRST_WORKSPACE, 100).await.unwrap();
     assert_eq!(rows.len(), 10);
-    let mut notes = 0;
+    let (mut notes, mut marked) = (0, 0);
     for row in rows {
         assert!(row.body.tags.is_empty() && row.body.assigned.is_none() && !row.body.silenced, "{:?}", row.body);
         assert!(matches!(&row.contact.attributes, Value::Null) || row.contact.attributes == serde_json::json!({}));
         let written = host.store().notes(&row.conversation, 100).await.unwrap();
-        assert!(written.iter().all(|note| note.marked), "what a model made of a message is marked");
+        // Where every step failed nothing of the model's is in it.
+        let own = |text: &str| text.split_whitespace().eq(["sum:", "fields:", "draft:"]);
+        let wrong: Vec<_> = written.iter().filter(|note| note.marked == own(&note.text)).collect();
+        assert!(wrong.is_empty(), "what a model made of a message is marked, and nothing else: {wrong:?}");
+        marked += written.iter().filter(|note| note.marked).count();
         notes += written.len();
     }
-    assert_eq!(notes, 50);
+    assert!(notes == 50 && marked >= 5, "{marked} of {notes}");
     host.stop().await;
     site.books();
 }
