@@ -103,9 +103,11 @@ struct Ask<'a, T> {
     /// Which of a connection's models it is for.
     model: fn(&Settings) -> Option<&String>,
     request: &'a (dyn Fn(&Settings, Millis) -> Result<HttpRequest, Failure> + Send + Sync),
-    /// The answer, and the tokens that it took where the provider counted them.
-    read: &'a (dyn Fn(&Settings, &HttpResponse) -> (Result<T, Failure>, Option<(u32, u32)>) + Send + Sync),
+    read: &'a (dyn Fn(&Settings, &HttpResponse) -> Heard<T> + Send + Sync),
 }
+
+/// The answer, and the tokens that it took where the provider counted them.
+type Heard<T> = (Result<T, Failure>, Option<(u32, u32)>);
 
 impl Models {
     /// Of this store. Must be called inside the runtime that has the broker's sockets.

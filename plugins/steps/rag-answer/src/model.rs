@@ -2,7 +2,7 @@
 //! space; an answer without one, or with one that stands nowhere, is not used.
 
 use pointsman_ask::{Asked, Question, ask};
-use pointsman_sdk::context::{Level, Passage};
+use pointsman_sdk::context::Passage;
 use pointsman_sdk::prelude::*;
 
 /// What a model made of the passages.
