@@ -35,7 +35,7 @@ enum KeyVerb {
     Rotate(rotate::Args),
     /// Makes a master key and its recovery note, for a KMS or a variable. No host uses it yet.
     ///
-    /// Example: `pointsman key new --out /root/new.key`
+    /// Example: `pointsman key new --out new.key`
     New {
         /// The file to write. The recovery note stands beside it.
         #[arg(long)]
