@@ -42,7 +42,7 @@ pub fn run() -> Result<ExitCode> {
     if cargo_has("deny") && house::root().join("deny.toml").is_file() {
         must(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]), "dependencies")?;
     }
-    let code = tests::run_everywhere();
+    let code = tests::run(&[]);
     for component in missing {
         tell(&format!("not checked: {component} is not installed (`rustup component add {component}`)"));
     }

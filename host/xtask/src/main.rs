@@ -25,7 +25,7 @@ cargo xtask <verb>
                    private server (Debian's package is installed where it is missing), and with
                    POINTSMAN_TEST_STORE=postgres all the others a second time there
   pages            the pages in a real browser (needs chromium); pictures go into target/pages
-  ci               what must pass before a change goes in: format, lints, tests, those of the whole on both databases
+  ci               what must pass before a change goes in: format, lints, tests
   plugins [dir..]  build the bundled plugins (or these crates) into target/plugins
   guests [dir..]   build the guests of the tests (or these crates) into target/guests
   toolchain        print the variables with which a plain cargo builds plugins, for `eval \"$(cargo xtask toolchain)\"`

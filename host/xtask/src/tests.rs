@@ -13,18 +13,8 @@ use crate::closing::{Closing, Runner};
 use crate::house::{self, EVERYTHING, cargo, cargo_has, tell};
 use crate::{pages, plugins, postgres};
 
-/// Runs all tests, or those whose names contain one of `filter`; the tests of the whole on Postgres too where the environment
-/// asks for it.
+/// Runs all tests, or those whose names contain one of `filter`.
 pub fn run(filter: &[String]) -> Result<ExitCode> {
-    run_on(filter, house::variable(STORE).as_deref() == Some("postgres"))
-}
-
-/// Runs all tests, those of the whole on both databases.
-pub fn run_everywhere() -> Result<ExitCode> {
-    run_on(&[], true)
-}
-
-fn run_on(filter: &[String], on_both: bool) -> Result<ExitCode> {
     plugins::build()?;
     plugins::build_guests()?;
     if !binaries()? {
@@ -49,7 +39,7 @@ fn run_on(filter: &[String], on_both: bool) -> Result<ExitCode> {
     let mut command = cargo();
     runner(&mut command, main).args(named(filter)).env_remove(STORE);
     all.push(watch("the house", main, &mut command)?);
-    if on_both {
+    if house::variable(STORE).as_deref() == Some("postgres") {
         all.push(on_postgres(filter)?);
     }
     let paged = filter.is_empty() || filter.iter().any(|part| part.starts_with("pages"));
