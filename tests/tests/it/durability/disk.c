@@ -1,6 +1,6 @@
 /* A disk that fails on demand, laid between the host and its database files (LD_PRELOAD). What it does stands in the file that
- * DISK_FAULT names, and may change at any time: nothing; "full" (no more bytes: ENOSPC); "slow <ms>" (each fsync takes so long);
- * "broken" (one fsync fails with EIO, and the file is emptied). */
+ * DISK_FAULT names, and may change at any time: nothing; "full" (no more bytes: ENOSPC); "stuck" (an fsync does not come back while the
+ * file says so); "broken" (one fsync fails with EIO, and the file is emptied). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -55,8 +55,8 @@ ssize_t write(int fd, const void *bytes, size_t size) {
 typedef int (*sync_t)(int);
 static int sync_of(int fd, sync_t next) {
     char word[32];
-    if (fault(word, sizeof word) && is_database(fd)) {
-        if (strncmp(word, "slow", 4) == 0) usleep(1000 * atoi(word + 4));
+    if (is_database(fd) && fault(word, sizeof word)) {
+        while (strncmp(word, "stuck", 5) == 0 && fault(word, sizeof word)) usleep(10 * 1000);
         if (strncmp(word, "broken", 6) == 0) {
             close(open(getenv("DISK_FAULT"), O_WRONLY | O_TRUNC | O_CLOEXEC));
             errno = EIO;
