@@ -30,7 +30,8 @@ impl Policy {
     pub const NEVER: Self = Self { max: 0, first: 0, factor: 1.0, cap: 0 };
 
     /// When to try again after attempt number `attempt` (from 1) failed at `now`. `random` is in 0..1: the wait is spread
-    /// over 80 to 120 % of its nominal length. `None`: not again.
+    /// over the second half of its nominal length, so that what failed together does not come back together.
+    /// `None`: not again.
     #[must_use]
     pub fn next(&self, failure: &Failure, attempt: u32, now: Instant, random: f64) -> Option<Instant> {
         if !failure.class.retryable() || attempt > self.max {
@@ -38,7 +39,7 @@ impl Policy {
         }
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let nominal = (self.first as f64 * self.factor.powi(exponent)).min(self.cap as f64);
-        let wait = (nominal * (0.8 + 0.4 * random)) as Millis;
+        let wait = (nominal * (0.5 + 0.5 * random)) as Millis;
         Some(now + wait.max(failure.retry_after.unwrap_or(0)))
     }
 }
@@ -52,9 +53,10 @@ mod tests {
     fn waits_double_up_to_the_cap_and_end_after_max() {
         let p = Policy::default();
         let f = Failure::new(Class::Transient, "x", "x");
-        let waits: Vec<_> = (1..=6).map(|n| p.next(&f, n, 0, 0.5)).collect();
+        let waits: Vec<_> = (1..=6).map(|n| p.next(&f, n, 0, 1.0)).collect();
         assert_eq!(waits, [Some(1_000), Some(2_000), Some(4_000), Some(8_000), Some(16_000), None]);
-        assert_eq!(Policy { max: 20, ..p }.next(&f, 20, 0, 0.5), Some(300_000));
+        assert_eq!(Policy { max: 20, ..p }.next(&f, 20, 0, 1.0), Some(300_000));
+        assert_eq!(p.next(&f, 3, 0, 0.0), Some(2_000), "at the earliest after half of it");
     }
 
     #[test]

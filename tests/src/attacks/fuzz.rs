@@ -1,5 +1,5 @@
 //! T2: whatever reads what others wrote gets it nearly right, a million times: components, every channel's webhooks, workflows,
-//! expressions, scripts, manifests, addresses of requests. A panic, a trap of a parser or an address that leads inside is a find; its input is
+//! expressions, scripts, manifests, packages, what a guest hands to the host, addresses of requests. A panic, a trap of a parser or an address that leads inside is a find; its input is
 //! kept in a file. `cargo xtask fuzz` runs it whole, the tests of every day a little.
 
 use std::collections::BTreeMap;
@@ -11,23 +11,28 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use pointsman::{bundled, wiring};
 use pointsman_broker::{Broker, EgressConfig, StoredCredential};
+use pointsman_core::failure::Class;
 use pointsman_core::id::Id;
 use pointsman_core::mark::Marked;
 use pointsman_core::ports::{Account, Body, ChannelAdapter as _, Expressions, HttpRequest, Method, Webhook};
 use pointsman_core::workflow::Workflow;
 use pointsman_engine::workflows::sources;
 use pointsman_manifest::Manifest;
+use pointsman_package::{Package, PublishingKey};
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
 use pointsman_vault::Keyring;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use super::mutate::Mutator;
+use super::rig::Rig;
 use super::{Proved, bombs, corpus, rig};
 use crate::proof::Setting;
 
 /// What is tried.
-pub const TARGETS: [&str; 8] = ["whatsapp", "telegram", "component", "workflow", "expression", "script", "manifest", "address"];
+pub const TARGETS: [&str; 10] =
+    ["whatsapp", "telegram", "component", "import", "workflow", "expression", "script", "manifest", "package", "address"];
 
 /// T2 at the size of the setting.
 pub async fn prove(setting: &Setting) -> Proved {
@@ -48,6 +53,7 @@ pub async fn prove(setting: &Setting) -> Proved {
 /// Everything that reads.
 pub struct Targets {
     sandbox: Sandbox,
+    rig: Rig,
     expressions: Arc<dyn Expressions>,
     installed: bundled::Installed,
     broker: Broker,
@@ -69,6 +75,7 @@ impl Targets {
         }
         Ok(Self {
             sandbox,
+            rig: Rig::new(&setting.binary, setting.cache.clone()).await?,
             expressions: wiring::expressions(),
             installed: bundled::Installed::bundled()?,
             broker: Broker::new(Keyring::generate()?.credential_vault().1, &EgressConfig::default())?,
@@ -133,6 +140,8 @@ impl Targets {
                 }
                 Ok(())
             }
+            "import" => self.import(input),
+            "package" => self.package(input),
             "address" => self.address(&text()),
             other => bail!("there is no target {other}"),
         }
@@ -166,6 +175,30 @@ impl Targets {
             Err(failure) if failure.message.is_empty() => bail!("refused without a word"),
             _ => Ok(()),
         }
+    }
+
+    /// Whatever a guest hands to the host, the host answers, or ends the guest for what the guest did.
+    fn import(&self, bytes: &[u8]) -> Result<()> {
+        let end = tokio::task::block_in_place(|| Handle::current().block_on(self.rig.babbler(bytes)));
+        match end.result {
+            Err(failure) if failure.class == Class::Bug || failure.code == "plugin.trap" => bail!("{failure}"),
+            _ => Ok(()),
+        }
+    }
+
+    /// A package is one of those that were written here, or refused. With its digest made right again, what it holds is read.
+    fn package(&self, bytes: &[u8]) -> Result<()> {
+        if let Ok(package) = Package::read(bytes)
+            && package.key.is_some()
+            && !self.seeds.get("package").is_some_and(|seeds| seeds.iter().any(|seed| seed == bytes))
+        {
+            bail!("a package that nobody signed was taken for signed");
+        }
+        if let Some((covered, _)) = bytes.split_last_chunk::<32>() {
+            let righted = [covered, Sha256::digest(covered).as_slice()].concat();
+            drop(Package::read(&righted));
+        }
+        Ok(())
     }
 
     /// No address that is let out leads inside, in the eyes of another classifier than ours.
@@ -232,6 +265,14 @@ fn seeds() -> Result<BTreeMap<&'static str, Vec<Vec<u8>>>> {
         bombs::huge_table()?,
         rig::guest("forger")?,
     ];
+    let manifest = "id = \"acme/fuzzed\"\nversion = \"1.0.0\"\nworld = \"pointsman:plugin/step@0.1.0\"\nsummary = \"Nothing\"\n";
+    let packages = vec![
+        Package::write(manifest, b"a component", None)?,
+        Package::write(manifest, b"a component", Some(&PublishingKey::generate()?))?,
+    ];
+    // One of each call, and its arguments by the way in which the guest draws them.
+    let calls =
+        (0..24u8).map(|call| [&[call, 1, 5][..], b"hello", &[1, 4], b"{\"a\"", &[2, 7], b"words{}", &[0; 40]].concat()).collect();
     Ok(BTreeMap::from([
         ("whatsapp", read("plugins/channels/whatsapp/fixtures/payloads", ".json")?),
         ("telegram", read("plugins/channels/telegram/fixtures/payloads", ".json")?),
@@ -240,6 +281,8 @@ fn seeds() -> Result<BTreeMap<&'static str, Vec<Vec<u8>>>> {
         ("expression", lines(EXPRESSIONS)),
         ("script", scripts),
         ("manifest", manifests),
+        ("import", calls),
+        ("package", packages),
         ("address", lines(ADDRESSES)),
     ]))
 }

@@ -28,6 +28,7 @@ act = { why = "tries" }
 state = { scope = "contact", why = "tries" }
 conversation = { why = "tries" }
 knowledge = { why = "tries" }
+model = { why = "tries" }
 http = [{ host = "api.example.com", methods = ["GET"], why = "tries" }]
 "#;
 
@@ -43,13 +44,14 @@ pub fn guest(name: &str) -> Result<Vec<u8>> {
     Ok(std::fs::read(pointsman_build::build_guest(&folder)?)?)
 }
 
-/// A sandbox with the guests `hostile` and `forger` of a stranger, and with the interpreter.
+/// A sandbox with the guests `hostile`, `forger` and `babbler` of a stranger, and with the interpreter.
 #[derive(Debug, Clone)]
 pub struct Rig {
     /// The sandbox.
     pub sandbox: Sandbox,
     hostile: Code,
     forger: Code,
+    babbler: Code,
 }
 
 impl Rig {
@@ -65,12 +67,12 @@ impl Rig {
             sandbox.load(manifest, component, Trust::Bundled).await?;
         }
         let mut codes = Vec::new();
-        for name in ["hostile", "forger"] {
+        for name in ["hostile", "forger", "babbler"] {
             let loaded = sandbox.load(manifest(&format!("acme/{name}"))?, &guest(name)?, Trust::Stranger).await?;
             codes.push(Code::Plugin { id: loaded.id, digest: loaded.digest });
         }
-        let Ok([hostile, forger]) = <[Code; 2]>::try_from(codes) else { bail!("two guests") };
-        Ok(Self { sandbox, hostile, forger })
+        let Ok([hostile, forger, babbler]) = <[Code; 3]>::try_from(codes) else { bail!("three guests") };
+        Ok(Self { sandbox, hostile, forger, babbler })
     }
 
     /// Hands in a component.
@@ -86,12 +88,18 @@ impl Rig {
 
     /// A call of the guest `hostile` beside a store that never answers.
     pub async fn hung(&self, input: Value) -> StepEnd {
-        self.call(1, self.hostile.clone(), input, Desk { hangs: true }).await
+        self.call(1, self.hostile.clone(), input, Desk { hangs: true, ..Desk::default() }).await
     }
 
     /// A call of the guest `forger`.
     pub async fn forger(&self, deed: &str) -> StepEnd {
         self.call(1, self.forger.clone(), json!(deed), Desk::default()).await
+    }
+
+    /// A call of the guest `babbler`, which makes calls of the host out of these bytes. No request leaves the machine.
+    pub async fn babbler(&self, bytes: &[u8]) -> StepEnd {
+        let text: String = bytes.iter().copied().map(char::from).collect();
+        self.call(1, self.babbler.clone(), json!(text), Desk { alone: true, ..Desk::default() }).await
     }
 
     /// A run of a script for a workspace.
@@ -137,10 +145,11 @@ fn md(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// A store with nothing in it, which perhaps never says so.
+/// A store with nothing in it, which perhaps never says so; perhaps without a way out.
 #[derive(Debug, Clone, Copy, Default)]
 struct Desk {
     hangs: bool,
+    alone: bool,
 }
 
 impl Desk {
@@ -172,6 +181,9 @@ impl StepHost for Desk {
 
     async fn request(&self, asks: &Manifest, request: HttpRequest) -> Result<HttpResponse, Refusal> {
         self.ask(()).await?;
+        if self.alone {
+            return Ok(HttpResponse { status: 200, ..HttpResponse::default() });
+        }
         let origins: Vec<String> = asks.capabilities.http.iter().map(|site| site.origin()).collect();
         let broker = Keyring::generate()
             .map_err(Failure::from)
