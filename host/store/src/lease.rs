@@ -221,8 +221,11 @@ impl Store {
         let oldest = "select ws,id,conversation from event where ws=w.ws and state<2 and state=0";
         let sql = if self.leases.shared {
             let oldest = oldest.replacen("conversation", "conversation,seq", 1);
+            // What came after a webhook that a host was too busy to read waits for what is in it, whichever host took it.
+            let behind = "select 1 from webhook k where k.ws=w.ws and k.state=1 and k.channel=event.channel and k.seq<event.seq";
             format!(
-                "{from}select e.ws,e.id,e.conversation from w cross join lateral ({oldest}{mine} order by seq limit ?) e order by e.ws,e.seq"
+                "{from}select e.ws,e.id,e.conversation from w cross join lateral \
+                     ({oldest}{mine} and not exists ({behind}) order by seq,id limit ?) e order by e.ws,e.seq,e.id"
             )
         } else {
             format!(

@@ -189,6 +189,7 @@ create table conversation (
 );
 create unique index conversation_contact on conversation (ws, channel, contact);
 
+create sequence event_seq;
 create table webhook (
     ws bigint not null,
     id bigint not null,
@@ -200,6 +201,7 @@ create table webhook (
     why bytea,
     owners bytea not null,         -- contacts whose keys together seal raw, 8 bytes each; empty: the key of the day
     raw bytea,
+    seq bigint not null default nextval('event_seq'), -- its place in the order of events; those read later take it over
     primary key (ws, id)
 );
 create index webhook_kept on webhook (ws, id) where state = 0;
@@ -216,7 +218,6 @@ create table dedupe (
     primary key (ws, span, h)
 );
 
-create sequence event_seq;
 create table event (
     ws bigint not null,
     id bigint not null,

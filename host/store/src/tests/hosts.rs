@@ -244,6 +244,31 @@ async fn a_conversation_has_one_order_whoever_keeps_it() {
     }
 }
 
+#[tokio::test]
+async fn what_one_host_had_no_time_to_read_keeps_its_place_before_what_another_kept_later() {
+    let one = shared_house().await;
+    let two = one.neighbour().await;
+    let unread = |key: &str| Intake { parsed: Parsed::Unread, ..coming(key, "1") };
+    one.store.intake(coming("first", "1")).await.unwrap();
+    one.store.intake(unread("second")).await.unwrap();
+    one.store.intake(unread("third")).await.unwrap();
+    // The other host is less busy; another channel has nothing to wait for.
+    two.intake(coming("fourth", "1")).await.unwrap();
+    two.intake(Intake { channel: Id(CHANNEL.0 + 1), ..coming("elsewhere", "1") }).await.unwrap();
+    let dedupe = async |host: &Store| {
+        let mut keys = Vec::new();
+        for (ws, id, _) in host.new_events(10).await.unwrap() {
+            keys.push(host.event(ws, id).await.unwrap().unwrap().event.dedupe_key.clone());
+        }
+        keys
+    };
+    assert_eq!(dedupe(&one.store).await, ["first", "elsewhere"], "nobody overtakes what is not read yet");
+    for (webhook, key) in one.store.unread(10).await.unwrap().into_iter().zip(["second", "third"]) {
+        one.store.normalize(webhook, Parsed::Events(vec![message("1", key, key)])).await.unwrap();
+    }
+    assert_eq!(dedupe(&one.store).await, ["first", "second", "third", "fourth", "elsewhere"]);
+}
+
 /// Whatever two hosts keep and decide at the same time: the order in which events are handed on is that of the timeline, with
 /// everything that was said in between, and each item stands in it once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,6 +25,10 @@ const AGAIN: u32 = 8;
 const FENCES: &str = "select shard,fence from lane_lease where holder=$1 \
     and (shard,fence) in (select * from unnest($2::bigint[],$3::bigint[])) order by shard for share";
 
+/// Events of webhooks that were read late take over their webhook's place.
+const PLACES: &str = "update event set seq=k.seq from unnest($1::bigint[],$2::bigint[]) v(ws,id),webhook k \
+                      where event.ws=v.ws and event.id=v.id and k.ws=event.ws and k.id=event.webhook";
+
 pub(crate) const HASHES: &str = "with v(ws,span,h,event) as (select * from unnest($1::bigint[],$2::bigint[],$3::bytea[],$4::bigint[])) \
     insert into dedupe(ws,span,h,event) select v.ws,v.span,v.h,v.event from v where not exists \
     (select 1 from dedupe d where d.ws=v.ws and d.h=v.h and d.span in (v.span-1,v.span-2)) order by v.ws,v.span,v.h \
@@ -164,12 +168,24 @@ async fn write(c: &mut PgConnection, ops: &[Op], leases: Option<&Leases>) -> Res
     for sheet in ALL.into_iter().filter(|s| !matches!(s, Sheet::Dedupe | Sheet::WebhookEnd)) {
         statements += usize::from(put(c, &batch, sheet).await?);
     }
+    if batch.holds(Sheet::WebhookRead) {
+        statements += 1;
+        in_their_place(c, ops).await?;
+    }
     for (text, values) in &batch.other {
         sqlx::query_with(AssertSqlSafe(numbered(text)), bound(values)?).execute(&mut *c).await?;
     }
     let kept = batch.holds(Sheet::Event) || batch.holds(Sheet::Webhook);
     let answers = batch.new.into_iter().zip(refused).map(|(new, refused)| refused.map_or(Ok(new), Err));
     Ok((Committed { answers: answers.collect(), rows: batch.rows, statements }, kept))
+}
+
+/// Events of webhooks that were kept unread stand where their webhook was kept, and not behind what came after it.
+async fn in_their_place(c: &mut PgConnection, ops: &[Op]) -> Result<(), Fault> {
+    let read = ops.iter().filter_map(|op| op.intake.as_ref()).filter(|intake| intake.sheet == Sheet::WebhookRead);
+    let (ws, ids): (Vec<i64>, Vec<i64>) = read.flat_map(|i| i.events.iter().map(|event| (i.ws, event.id))).unzip();
+    sqlx::query(PLACES).bind(ws).bind(ids).execute(c).await?;
+    Ok(())
 }
 
 /// Which operations are not this host's to write: those of a lane whose shard another has taken over. The others' shards cannot
