@@ -64,7 +64,7 @@ impl Engine {
     /// the end of its patience.
     pub(crate) fn wake(&self, root: &mut InHand, row: &RunRow) {
         let told = row.entries.iter().rev().find_map(|entry| match entry {
-            Entry::Told { key, wake } => Some((key, wake)),
+            Entry::Told { key, wake, .. } => Some((key, wake)),
             _ => None,
         });
         // Without a wait it goes on from where it stood before it wanted to ask.

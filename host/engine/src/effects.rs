@@ -163,6 +163,7 @@ impl Carried {
             due: now,
             operation,
             marked: decided.marked,
+            approval: decided.approval.clone(),
         });
     }
 
@@ -205,6 +206,7 @@ fn row(send: &NewSend, view: &View, kept: &KeptEvent) -> SendRow {
         provider_ids: Vec::new(),
         reason: None,
         operation: send.operation.clone(),
+        approval: send.approval.clone(),
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox` | what leaves: attempt and outcome, **commit 3** |
+//! | `approvals` | nothing leaves that wanted a person's yes and is not what was approved |
 //! | `receipts` | statuses: they settle what was `unknown` |
 //! | `recover` | beginning, going on, and the end |
 //! | `leases` | what other hosts left is taken up, what they took over is let go |
@@ -41,6 +42,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
 mod answers;
+mod approvals;
 mod calls;
 pub mod catalog;
 pub mod channels;

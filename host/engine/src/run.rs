@@ -38,7 +38,7 @@ impl InHand {
 
     /// Wakes it. False: it does not wait for this.
     pub(crate) fn wake(&mut self, wake: Wake, engine: &Engine) -> bool {
-        let told = self.machine.waits().map(|wait| Entry::Told { key: wait.key, wake: Box::new(wake.clone()) });
+        let told = self.machine.waits().map(|wait| Entry::Told { key: wait.key, wake: Box::new(wake.clone()), yes: None });
         let woken = self.machine.resume(wake, engine.clock.now());
         if woken {
             self.woken = told;

@@ -44,6 +44,7 @@
 //!               retry_run_with(ws, run, actor, [(plugin, digest)]) -> Acted or a refusal
 //!               newest_audit() retried_sends()                   // for the host that takes them up
 //! waiting       runs_waiting_for(ws, kind, limit)   tell_run(ws, run, kind, actor, action, Wake) -> () or a refusal
+//! approval      decide_approval(ws, &Named, actor, yes, text) -> () or a refusal
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
 //! raise         raise_by_hand(ws, conversation, Event, actor, action) -> Id of the event    conversation_of(ws, channel, id)
@@ -90,6 +91,7 @@
 //! `ConversationRef {workspace, id, contact, channel: Id, thread: String}` with `last_inbound() -> Option<Instant>`; only
 //! the store makes one. Hold the `Arc` as long as the lane lives: it keeps the unwrapped key at hand.
 
+mod approval;
 mod audit;
 mod batch;
 mod books;
