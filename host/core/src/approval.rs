@@ -239,14 +239,8 @@ mod tests {
         }
         let entries = journal(None, true, 5, true);
         assert_eq!(wanted(&entries).map(|wanted| wanted.key), Some(KEY));
-        let sleeps = Entry::Waiting {
-            path: "3".into(),
-            kind: "sleep".into(),
-            key: "s".into(),
-            until: Some(9),
-            want: None,
-            call: None,
-        };
+        let sleeps =
+            Entry::Waiting { path: "3".into(), kind: "sleep".into(), key: "s".into(), until: Some(9), want: None, call: None };
         assert!(wanted(&[entries[0].clone(), sleeps]).is_none(), "what was decided is not wanted any more");
     }
 }

@@ -21,9 +21,8 @@ impl Engine {
         let others = self.store.sends_of_run(send.workspace, send.run).await?;
         // Of this conversation, whose sends leave one after the other. In another one nothing can leave by it.
         let within = |send: &SendRow| send.conversation.as_ref().map(|c| c.id);
-        let same = |other: &&SendRow| {
-            other.id != send.id && other.approval.as_ref() == Some(key) && within(other) == within(send)
-        };
+        let same =
+            |other: &&SendRow| other.id != send.id && other.approval.as_ref() == Some(key) && within(other) == within(send);
         if others.iter().filter(same).any(|other| other.state.leaves()) {
             return refused("used", "the approval has let a message leave before, and counts once; nothing left, drop it");
         }

@@ -23,7 +23,7 @@ use crate::catalog::Channel;
 use crate::effects::Carried;
 use crate::gather::GATHER;
 use crate::run::InHand;
-use crate::step::{Host, View};
+use crate::step::{CallOf, Host, View};
 use crate::triggers::PACE;
 use crate::workflows::Routes;
 use crate::{Engine, Job};
@@ -263,7 +263,9 @@ impl Engine {
             Code::Script { .. } => None,
         };
         let by_person = matches!(&leg.kept.event.body, EventBody::Internal(internal) if internal.cause == Cause::Manual);
-        let of = (run, Arc::clone(workflow), by_person);
+        // Later legs of the step know more than earlier ones.
+        let known = u32::try_from(journal.len() + reads.len()).unwrap_or(u32::MAX);
+        let of = CallOf { run, workflow: Arc::clone(workflow), by_person, step: (Arc::clone(&path), attempt, known) };
         let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view, plugin.clone(), of));
         let step = StepCall {
             workspace: leg.kept.workspace,
@@ -324,12 +326,13 @@ impl Engine {
     }
 
     /// Commit 2, then the sends go.
-    pub(crate) async fn commit(&self, leg: Leg<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, mut leg: Leg<'_>) -> Result<(), StoreError> {
         let workspace = leg.kept.workspace;
         // Only where a run waited or waits: the usual message keeps nothing of it.
         let leg_view = leg.runs.iter().any(|run| !run.first || run.state == RunState::Waiting).then(|| leg.view.clone());
         let kinds = leg.kinds();
         let kept = leg.kept;
+        let felt = std::mem::take(&mut leg.carried.felt);
         let (decide, sends) = leg.into_decide();
         let raised: Vec<Id> = decide.raised.iter().map(|raised| raised.id).collect();
         let conversation = decide.conversation.clone();
@@ -344,6 +347,7 @@ impl Engine {
             self.bodies.put(&conversation, body.map(Arc::new), contact.map(Arc::new));
         }
         kinds.iter().filter(|kind| kind.0).for_each(|(_, _, after)| self.points.reach(after));
+        self.ledger.felt(workspace, kept.channel, felt);
         for send in sends {
             self.dispatch(send);
         }

@@ -17,6 +17,7 @@ use crate::catalog::Channel;
 use crate::channels::{NO_WORD, Noting};
 use crate::hands::{Hand, Hands, Told};
 use crate::lanes::{Lanes, Place};
+use crate::paid;
 use crate::turns::Turns;
 
 /// The sends that are under way or wait for their turn.
@@ -296,6 +297,7 @@ impl Engine {
             Next::Parked(_) => "parked",
         };
         metrics::counter!("pointsman_sends_total", "outcome" => outcome).increment(1);
+        let cost = paid::cost_of(&next);
         let written = match next {
             Next::Sent(ids) => {
                 tracing::debug!(send = %send.id, attempt = send.attempt, "sent");
@@ -316,6 +318,9 @@ impl Engine {
                 self.write(send, SendState::Parked, None, Some(reason)).await
             }
         };
+        if let Some(cost) = cost.filter(|_| written) {
+            self.paid_for(send, cost).await;
+        }
         written && send.state.open()
     }
 
@@ -367,6 +372,9 @@ impl Engine {
     /// One attempt: the channel's plugin says which requests to make, the broker makes them. `None`: the house is closing.
     async fn attempt(&self, channel: &Channel, send: &SendRow, noting: Noting) -> Option<Attempt> {
         if let Err(refused) = self.asked_of_the_store(send, || self.approved(send)).await? {
+            return Some(Attempt::NotSent(refused));
+        }
+        if let Err(refused) = self.asked_of_the_store(send, || self.pay(send)).await? {
             return Some(Attempt::NotSent(refused));
         }
         let job = Job {

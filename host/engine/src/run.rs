@@ -84,6 +84,7 @@ impl Engine {
     fn carry(&self, run: &mut InHand, leg: &mut Leg<'_>) {
         let scope = run.machine.scope();
         let entries = run.machine.entries();
+        leg.carried.felt.read(run.machine.workflow(), entries.get(run.settled..).unwrap_or_default());
         for decided in effects(entries.get(run.settled..).unwrap_or_default()) {
             leg.carried.add(self, (run.run, &scope), leg.kept, decided, &mut leg.view);
         }

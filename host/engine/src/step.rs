@@ -2,6 +2,7 @@
 //! plugin could name somebody else's (invariant 8).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use moka::sync::Cache;
@@ -22,7 +23,7 @@ use crate::Engine;
 use crate::channels::sealed;
 use crate::channels::sized;
 use crate::knowledge::{Answer, Ranked};
-use crate::model::Asker;
+use crate::model::{AskedAt, Asker};
 
 /// A conversation as the runs of one event see it.
 #[derive(Debug, Clone)]
@@ -131,21 +132,30 @@ pub(crate) struct Host {
     run: Id,
     workflow: Arc<str>,
     by_person: bool,
+    /// The step's path and its attempt.
+    step: (Arc<str>, u32),
+    /// The number of its next question to a model.
+    asked: AtomicU32,
+}
+
+/// Who calls a host: the run, its workflow's name, whether a person began it; the step's path, its attempt, and how much it was told
+/// before.
+pub(crate) struct CallOf {
+    pub(crate) run: Id,
+    pub(crate) workflow: Arc<str>,
+    pub(crate) by_person: bool,
+    pub(crate) step: (Arc<str>, u32, u32),
 }
 
 /// Denials of one call that are told.
 const DENIALS: usize = 16;
 
 impl Host {
-    /// A host for one call of a run: its id, its workflow's name, whether a person began it. The bodies are shared, not copied.
-    pub(crate) fn new(
-        engine: Engine,
-        workspace: WorkspaceId,
-        view: &View,
-        plugin: Option<Arc<str>>,
-        (run, workflow, by_person): (Id, Arc<str>, bool),
-    ) -> Self {
-        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default(), run, workflow, by_person }
+    /// A host for one call of a run. The bodies are shared, not copied.
+    pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View, plugin: Option<Arc<str>>, of: CallOf) -> Self {
+        let CallOf { run, workflow, by_person, step: (path, attempt, known) } = of;
+        let (view, denied, asked) = (view.clone(), Mutex::default(), AtomicU32::new(known));
+        Self { engine, workspace, view, plugin, denied, run, workflow, by_person, step: (path, attempt), asked }
     }
 
     /// What it was not let do, each thing once.
@@ -156,7 +166,10 @@ impl Host {
     fn asker(&self) -> Asker {
         let contact = self.view.conversation_ref.as_ref().map(|conversation| conversation.contact);
         let of = SpendFor { workspace: self.workspace, workflow: self.workflow.to_string(), contact, run: self.run };
-        Asker { of, by_person: self.by_person }
+        let (path, attempt) = &self.step;
+        let step = (Arc::clone(path), *attempt, self.asked.fetch_add(1, Ordering::Relaxed));
+        let place = Some(AskedAt { step, conversation: self.view.conversation_ref.clone() });
+        Asker { of, by_person: self.by_person, place }
     }
 }
 

@@ -16,7 +16,9 @@ use crate::lease::lane_of;
 use crate::op::{Link, Op, Row, domain};
 use crate::sheet::{Arg, Sheet, row};
 use crate::state::state_place;
-use crate::types::{Decide, EventEnd, EventState, KeptEvent, NewSend, Result, RunWrite, SendBody, SendUpdate, StateWrite, StoreError};
+use crate::types::{
+    Decide, EventEnd, EventState, KeptEvent, NewSend, Result, RunWrite, SendBody, SendUpdate, StateWrite, StoreError,
+};
 
 impl Store {
     /// Commits a decision, once: when the connection breaks in the middle and the database is away for long, this waits until it

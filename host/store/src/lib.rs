@@ -31,8 +31,10 @@
 //!               knowledge_words(ws, base, &KnowledgeSource)   knowledge_passage(ws, source, n)   remove_knowledge_base(ws, actor, name)
 //!               tidy_knowledge(ws) -> usize                     // sources that were never finished
 //! model         put_model(actor, ModelRow)   remove_model(ws, actor, name)   models(ws)   ai(ws)  set_ai(ws, actor, AiMode)
-//! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled)   spends(ws, limit)
+//! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled, answer)   settle_send(ws, send, Settled)
 //!               open_spends(ws, before)   spend_sums(ws, at)    // reservations that nobody settled; sums of day and month
+//!               kept_answer(ws, to, run, question)   spends(ws, limit)   spend_totals(ws)   fold_spends(ws)
+//! trend         add_trends(ws, [Trend])   trends(ws, since day) -> [Trend]
 //! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
 //!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)
 //!               packages() plugin_decisions(id) plugin_withheld(ws, id)
@@ -124,6 +126,7 @@ mod spend;
 mod state;
 mod timeline;
 mod torn;
+mod trend;
 mod types;
 mod usage;
 mod waiting;

@@ -94,20 +94,15 @@ fn forged(run: &RunRow, key: &str, path: &str, text: &str) -> NewSend {
 }
 
 async fn put(host: &InTest, into: &RunRow, send: NewSend) {
-    let decide = Decide {
-        workspace: FIRST_WORKSPACE,
-        conversation: into.conversation.clone(),
-        sends: vec![send],
-        ..Decide::default()
-    };
+    let decide =
+        Decide { workspace: FIRST_WORKSPACE, conversation: into.conversation.clone(), sends: vec![send], ..Decide::default() };
     host.store().decide(decide).await.unwrap();
 }
 
 /// Codes of what is parked, in order.
 fn parked(site: &Site) -> Vec<String> {
     let list = site.done(&["park", "list"]);
-    let mut codes: Vec<String> =
-        list.as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap().to_owned()).collect();
+    let mut codes: Vec<String> = list.as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap().to_owned()).collect();
     codes.sort();
     codes
 }
