@@ -42,7 +42,7 @@ pub fn weeks(felt: &[Trend], channels: &[ChannelRow]) -> Vec<Week> {
     let mut sums: BTreeMap<(i64, Id, &str), [i64; 3]> = BTreeMap::new();
     for one in felt {
         // From the newest on.
-        let [positive, neutral, negative] = sums.entry((-monday(one.day), one.channel, &one.topic)).or_default();
+        let [positive, neutral, negative] = sums.entry((-monday(one.day), one.channel, one.topic.as_str())).or_default();
         match one.label.as_str() {
             "positive" => *positive += one.count,
             "negative" => *negative += one.count,

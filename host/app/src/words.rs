@@ -102,7 +102,10 @@ pub fn cure(code: &str) -> Option<&'static str> {
             "grant what the step asks for (`pointsman plugin list` names it), or take it out of the workflow; then retry the run",
         ),
         ("spend.cap", "answer it yourself, or raise the cap in [models], start the host again and retry the run"),
-        ("approval.", "drop it: it is not what a person approved, and nothing of it left; `pointsman run list` shows what its run does now"),
+        (
+            "approval.",
+            "drop it: it is not what a person approved, and nothing of it left; `pointsman run list` shows what its run does now",
+        ),
         ("script.", "mend the script and publish it: new messages take the new version; then drop this run, or retry it"),
         ("expr.", "mend the expression and publish it: new messages take the new version; then drop this run, or retry it"),
         ("webhook.unreadable", "update the channel's plugin, then retry"),

@@ -206,10 +206,11 @@ pub async fn check(
     let of = SpendFor { workspace: ws, workflow: CHECK.to_owned(), contact: None, run: Id(0) };
     let asker = Asker { of, by_person: true, place: None };
     let connections = models.0.may_ask(&asker, Some(name)).await?;
-    let has = |model: fn(&Settings) -> Option<&String>| connections.iter().any(|(_, settings)| model(settings).is_some());
+    let chats = connections.iter().any(|(_, settings)| settings.model.is_some());
+    let embeds = connections.iter().any(|(_, settings)| settings.embed.is_some());
     let mut checked = Vec::new();
     let passed = |began: Instant| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if has(|settings| settings.model.as_ref()) {
+    if chats {
         let turn = Turn { role: Role::User, text: "Say: yes".to_owned() };
         let prompt = Prompt { model: Some(name.to_owned()), turns: vec![turn], max_tokens: Some(16), ..Prompt::default() };
         let began = Instant::now();
@@ -217,7 +218,7 @@ pub async fn check(
         let tokens = Some((answer.input_tokens, answer.output_tokens));
         checked.push(Checked { asked: "chat", millis: passed(began), tokens, dimensions: None });
     }
-    if has(|settings| settings.embed.as_ref()) {
+    if embeds {
         let began = Instant::now();
         let vectors = models.embed(asker, Some(name.to_owned()), vec!["yes".to_owned()]).await?;
         let dimensions = vectors.first().map(Vec::len);

@@ -220,6 +220,8 @@ async fn remove(context: &Context, store: &Store, name: &str) -> Result<ExitCode
 
 async fn check(context: &Context, config: &Config, store: &Store, name: &str) -> Result<ExitCode> {
     let broker = wiring::broker(config)?;
+    // While the master key is being replaced, secrets are sealed under either.
+    broker.keys(store.succession().await?.as_ref()).await?;
     match model::check(store.clone(), broker, config.models.engine(), FIRST_WORKSPACE, name).await {
         Ok(checked) => {
             context.answer(&json!({ "name": name, "works": true, "checked": checked }), || {

@@ -122,8 +122,7 @@ async fn on_request_means_runs_that_a_person_began_and_not_what_comes_of_them() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_waits_for_its_place_is_not_asked_when_the_word_changes() {
-    let takes =
-        "name: takes\non: message\nsteps:\n  - id: sum\n    use: summary\n    on_error: continue\n  - reply: \"sum: ${sum?.text}\"\n";
+    let takes = "name: takes\non: message\nsteps:\n  - id: sum\n    use: summary\n    on_error: continue\n  - reply: \"sum: ${sum?.text}\"\n";
     let (site, llm) = site_with_model(&[("takes", takes, &[])], LlmConfig::default()).await;
     connect(&site, &llm, "main", &["--at-once", "1"]);
     llm.set(Mode::Slow(Duration::from_millis(1_500), "It was about bread.".into()));
