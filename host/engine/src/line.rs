@@ -23,7 +23,7 @@ use crate::catalog::Channel;
 use crate::effects::Carried;
 use crate::gather::GATHER;
 use crate::run::InHand;
-use crate::step::{CallOf, Host, View};
+use crate::step::{Host, View};
 use crate::triggers::PACE;
 use crate::workflows::Routes;
 use crate::{Engine, Job};
@@ -158,7 +158,7 @@ impl Engine {
         };
         match rebuilt {
             Ok(machine) => {
-                let mut root = InHand::rebuilt(machine, run);
+                let mut root = InHand::rebuilt(machine, &row);
                 if row.waiting.as_deref() == Some(GATHER) {
                     self.burst_is_over(&mut root, &mut leg);
                 }
@@ -233,7 +233,8 @@ impl Engine {
     }
 
     /// Runs one step in the box.
-    pub(crate) async fn call(&self, (run, workflow): (Id, &Arc<str>), call: Call, leg: &Leg<'_>) -> Ended {
+    pub(crate) async fn call(&self, of: &InHand, call: Call, leg: &Leg<'_>) -> Ended {
+        let run = of.run;
         let Call { path, attempt, at, seed, timeout, work, marked: _, journal, taken, reads } = call;
         let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage, reads| Ended {
             result,
@@ -263,9 +264,7 @@ impl Engine {
             Code::Script { .. } => None,
         };
         let by_person = matches!(&leg.kept.event.body, EventBody::Internal(internal) if internal.cause == Cause::Manual);
-        // Later legs of the step know more than earlier ones.
-        let known = u32::try_from(journal.len() + reads.len()).unwrap_or(u32::MAX);
-        let of = CallOf { run, workflow: Arc::clone(workflow), by_person, step: (Arc::clone(&path), attempt, known) };
+        let of = of.for_step((leg.kept.id, by_person), (&path, attempt), journal.len() + reads.len());
         let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view, plugin.clone(), of));
         let step = StepCall {
             workspace: leg.kept.workspace,

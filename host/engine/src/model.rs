@@ -88,11 +88,13 @@ pub(crate) struct Asker {
     pub(crate) place: Option<AskedAt>,
 }
 
-/// A place in a run: the same when a leg is played again, another for every question and every attempt of its step.
+/// A place among all that an event began: the same when a leg is played again, another for every question and every attempt of a step.
 #[derive(Debug, Clone)]
 pub(crate) struct AskedAt {
-    /// The step's path, its attempt, and the number of the question among those of the attempt's leg.
-    pub(crate) step: (Arc<str>, u32, u32),
+    /// The event. A run that was lost with its host has another id when it begins again.
+    pub(crate) event: Id,
+    /// Workflow, step, attempt, and which question of it.
+    pub(crate) name: String,
     /// Of a run outside of any conversation none.
     pub(crate) conversation: Option<Arc<ConversationRef>>,
 }
@@ -363,7 +365,7 @@ impl Inner {
         }
         let kept = asker.place.as_ref().map(|place| (place, kept_under(place, &key)));
         if let Some((place, name)) = &kept {
-            let found = self.store.kept_answer(asker.of.workspace, place.conversation.as_ref(), asker.of.run, *name).await;
+            let found = self.store.kept_answer(asker.of.workspace, place.conversation.as_ref(), place.event, *name).await;
             // What cannot be read is asked for again.
             if let Some(known) = found.ok().flatten().and_then(|known| serde_json::from_slice(&known).ok()) {
                 tracing::info!(run = %asker.of.run, model = row.name, "an answer was kept when this leg was played before");
@@ -404,7 +406,7 @@ impl Inner {
         let keep = kept.zip(bytes.clone()).filter(|(_, bytes)| bytes.len() <= KEPT);
         let keep = keep.map(|((place, question), body)| KeptAnswer {
             conversation: place.conversation.clone(),
-            run: asker.of.run,
+            event: place.event,
             question,
             body,
         });
@@ -544,14 +546,11 @@ fn question(asker: &Asker, row: &ModelRow, words: &str) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The same at one place of one run.
+/// The same at one place.
 fn kept_under(place: &AskedAt, question: &[u8; 32]) -> [u8; 32] {
-    let (path, attempt, number) = &place.step;
     let mut hash = Sha256::new();
     hash.update(question);
-    hash.update(attempt.to_be_bytes());
-    hash.update(number.to_be_bytes());
-    hash.update(path.as_bytes());
+    hash.update(&place.name);
     hash.finalize().into()
 }
 

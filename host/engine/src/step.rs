@@ -129,22 +129,28 @@ pub(crate) struct Host {
     /// Who calls; `None`: a script.
     plugin: Option<Arc<str>>,
     denied: Mutex<Vec<Permission>>,
-    run: Id,
-    workflow: Arc<str>,
-    by_person: bool,
-    /// The step's path and its attempt.
-    step: (Arc<str>, u32),
-    /// The number of its next question to a model.
+    of: CallOf,
+    /// Questions to models so far.
     asked: AtomicU32,
 }
 
-/// Who calls a host: the run, its workflow's name, whether a person began it; the step's path, its attempt, and how much it was told
-/// before.
+/// For whom a step is called.
 pub(crate) struct CallOf {
     pub(crate) run: Id,
+    pub(crate) event: Id,
+    /// The workflow's name.
     pub(crate) workflow: Arc<str>,
+    /// The same, with the way of calls that led to it.
+    pub(crate) scope: Arc<str>,
+    /// Whether a person began the run.
     pub(crate) by_person: bool,
-    pub(crate) step: (Arc<str>, u32, u32),
+    /// The step's path.
+    pub(crate) path: Arc<str>,
+    /// Of the step.
+    pub(crate) attempt: u32,
+    /// What the step was told in this leg and before it, and the entries of the run's journal that are on disk: when the leg is played
+    /// again, they are as many.
+    pub(crate) known: (usize, usize),
 }
 
 /// Denials of one call that are told.
@@ -153,9 +159,7 @@ const DENIALS: usize = 16;
 impl Host {
     /// A host for one call of a run. The bodies are shared, not copied.
     pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View, plugin: Option<Arc<str>>, of: CallOf) -> Self {
-        let CallOf { run, workflow, by_person, step: (path, attempt, known) } = of;
-        let (view, denied, asked) = (view.clone(), Mutex::default(), AtomicU32::new(known));
-        Self { engine, workspace, view, plugin, denied, run, workflow, by_person, step: (path, attempt), asked }
+        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default(), of, asked: AtomicU32::new(0) }
     }
 
     /// What it was not let do, each thing once.
@@ -165,11 +169,12 @@ impl Host {
 
     fn asker(&self) -> Asker {
         let contact = self.view.conversation_ref.as_ref().map(|conversation| conversation.contact);
-        let of = SpendFor { workspace: self.workspace, workflow: self.workflow.to_string(), contact, run: self.run };
-        let (path, attempt) = &self.step;
-        let step = (Arc::clone(path), *attempt, self.asked.fetch_add(1, Ordering::Relaxed));
-        let place = Some(AskedAt { step, conversation: self.view.conversation_ref.clone() });
-        Asker { of, by_person: self.by_person, place }
+        let CallOf { run, event, ref workflow, ref scope, by_person, ref path, attempt, known } = self.of;
+        let of = SpendFor { workspace: self.workspace, workflow: workflow.to_string(), contact, run };
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{scope}/{path}#{attempt}.{}.{}.{number}", known.0, known.1);
+        let place = Some(AskedAt { event, name, conversation: self.view.conversation_ref.clone() });
+        Asker { of, by_person, place }
     }
 }
 

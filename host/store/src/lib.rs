@@ -33,7 +33,7 @@
 //! model         put_model(actor, ModelRow)   remove_model(ws, actor, name)   models(ws)   ai(ws)  set_ai(ws, actor, AiMode)
 //! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled, answer)   settle_send(ws, send, Settled)
 //!               open_spends(ws, before)   spend_sums(ws, at)    // reservations that nobody settled; sums of day and month
-//!               kept_answer(ws, to, run, question)   spends(ws, limit)   spend_totals(ws)   fold_spends(ws)
+//!               kept_answer(ws, to, event, question)   spends(ws, limit)   spend_totals(ws)   fold_spends(ws)
 //! trend         add_trends(ws, [Trend])   trends(ws, since day) -> [Trend]
 //! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
 //!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)

@@ -3,8 +3,8 @@
 //! No transaction is open while a model is asked.
 //!
 //! What is reserved and never settled, because its process ended in between, goes on counting: nobody knows whether it was paid. An answer
-//! is kept in the transaction that settles what it cost: whoever asks the same at the same place of the same run is told it again and pays
-//! nothing. Rows are kept for ninety days, then they become a line a month and model.
+//! is kept in the transaction that settles what it cost: whoever asks the same for the same event at the same place is told it again and
+//! pays nothing. Rows are kept for ninety days, then they become a line a month and model.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Store {
             Some(answer) => {
                 let sealer = self.sealer(ws, answer.conversation.as_ref(), id).await?;
                 let body = sealer.seal(ws.0, "model_answer", id.0, &answer.body)?;
-                Some(row![ws, answer.run, answer.question.to_vec(), id, body])
+                Some(row![ws, answer.event, answer.question.to_vec(), id, body])
             }
             None => None,
         };
@@ -125,7 +125,7 @@ impl Store {
                 let sql = "update spend set state=?,amount=?,input=?,output=? where ws=? and id=?";
                 c.run(sql, row![state, amount, input, output, ws, id]).await?;
                 let Some(answer) = answer else { return Ok(()) };
-                let sql = "insert into model_answer(ws,run,question,id,body) values (?,?,?,?,?) on conflict do nothing";
+                let sql = "insert into model_answer(ws,event,question,id,body) values (?,?,?,?,?) on conflict do nothing";
                 c.run(sql, answer).await
             })
         })
@@ -137,11 +137,11 @@ impl Store {
         &self,
         ws: WorkspaceId,
         to: Option<&Arc<ConversationRef>>,
-        run: Id,
+        event: Id,
         question: [u8; 32],
     ) -> Result<Option<Vec<u8>>> {
-        let sql = "select id,body from model_answer where ws=? and run=? and question=?";
-        let Some(found) = self.data.row(sql, row![ws, run, question.to_vec()]).await? else { return Ok(None) };
+        let sql = "select id,body from model_answer where ws=? and event=? and question=?";
+        let Some(found) = self.data.row(sql, row![ws, event, question.to_vec()]).await? else { return Ok(None) };
         let id: Id = found.id(0)?;
         self.sealer(ws, to, id).await?.open(ws.0, "model_answer", id.0, &found.get::<Vec<u8>>(1)?).map(Some)
     }

@@ -407,11 +407,11 @@ create table spend_total (
 -- twice. Kept for a day. Sealed like the run.
 create table model_answer (
     ws bigint not null,
-    run bigint not null,
-    question bytea not null,       -- a hash: of what was asked, where in the run
+    event bigint not null,        -- a run that is lost with its host begins again under another id, for the same event
+    question bytea not null,       -- a hash: of what was asked, where among all that the event began
     id bigint not null,           -- spend.id
     body bytea not null,
-    primary key (ws, run, question)
+    primary key (ws, event, question)
 );
 create index model_answer_id on model_answer (ws, id);
 

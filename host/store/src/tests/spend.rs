@@ -181,8 +181,12 @@ async fn an_answer_is_told_again_at_its_place_alone_and_for_a_day() {
     let cost = Settled::Cost { amount: 5, input: 1, output: 1 };
     for (n, words) in [(0, "for one"), (1, "for the other")] {
         let id = house.store.reserve_spend(call(n, 50), Caps::default()).await.unwrap().unwrap();
-        let answer =
-            KeptAnswer { conversation: of(usize::try_from(n).unwrap()), run: Id(40 + n), question: [1; 32], body: words.into() };
+        let answer = KeptAnswer {
+            conversation: of(usize::try_from(n).unwrap()),
+            event: Id(40 + n),
+            question: [1; 32],
+            body: words.into(),
+        };
         house.store.settle_spend(WS, id, cost, Some(answer.clone())).await.unwrap();
         // Settled is settled, and so is what was answered.
         let other = KeptAnswer { body: b"another".to_vec(), ..answer };

@@ -75,9 +75,9 @@ pub struct NewSpend {
 pub struct KeptAnswer {
     /// Whose key seals it; of a run outside of any conversation none.
     pub conversation: Option<Arc<ConversationRef>>,
-    /// The run that asked.
-    pub run: Id,
-    /// A hash of what was asked, and where in the run.
+    /// The event whose run asked.
+    pub event: Id,
+    /// A hash of what was asked, and where.
     pub question: [u8; 32],
     /// What was answered.
     pub body: Vec<u8>,

@@ -36,7 +36,7 @@ fn all(name: &str, on: &str, before: &str) -> String {
 
 /// Runs that begin in every way there is: by a message, by hand, by an event that the one by hand emits, by a tag, by a call.
 fn workflows() -> Vec<(String, String)> {
-    let call = "name: calls\non: message\nsteps:\n  - call: called\n";
+    let call = "name: calls\non: message\nsteps:\n  - call: { workflow: called }\n";
     vec![
         ("said".into(), all("said", "message", "")),
         ("byhand".into(), all("byhand", "manual", "\n  - emit: told\n  - tag: vip")),
