@@ -223,7 +223,7 @@ async fn old_calls_become_a_line_a_month_and_model() {
     let young = house.store.reserve_spend(call(1, 70), Caps::default()).await.unwrap().unwrap();
     house.store.fold_spends(WS).await.unwrap();
     assert_eq!((house.store.spends(WS, 9).await.unwrap().len(), house.store.spend_totals(WS).await.unwrap()), (5, vec![]));
-    house.clock.advance(DAY + 60_000);
+    house.clock.advance(2 * DAY);
     for _ in 0..2 {
         house.store.fold_spends(WS).await.unwrap();
         let left = house.store.spends(WS, 9).await.unwrap();
@@ -256,5 +256,5 @@ async fn what_was_felt_adds_up() {
     let rows = house.store.trends(WS, 5).await.unwrap();
     let shown: Vec<_> = rows.iter().map(|t| (t.topic.as_str(), t.label.as_str(), t.count)).collect();
     assert_eq!(shown, [("", "negative", 5), ("", "neutral", 1), ("bread", "negative", 1)]);
-    assert_eq!(house.store.trends(Id(2), 0).await.unwrap(), [], "another workspace felt nothing");
+    assert!(house.store.trends(Id(2), 0).await.unwrap().is_empty(), "another workspace felt nothing");
 }
