@@ -31,7 +31,7 @@ const ANSWERS: i64 = DAY;
 /// Rows that are folded in one transaction.
 const FOLDED: i64 = 20_000;
 
-const OPEN_OF_SEND: &str = "select id from spend where ws=? and send=? and send>0 and state=0";
+const OPEN_OF_SEND: &str = "select id from spend where ws=? and send=? and state=0 and send<>0";
 
 const ADD_TOTAL: &str = "insert into spend_total(ws,month,model,calls,amount,input,output) values (?,?,?,?,?,?,?) \
     on conflict (ws,month,model) do update set calls=spend_total.calls+excluded.calls,amount=spend_total.amount+excluded.amount,\

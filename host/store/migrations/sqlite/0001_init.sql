@@ -355,7 +355,7 @@ create table spend (
     primary key (ws, id)
 ) without rowid;
 create index spend_open on spend (ws, id) where state = 0;
-create index spend_send on spend (ws, send) where send > 0;
+create unique index spend_send on spend (ws, send) where state = 0 and send <> 0; -- one reservation a send
 
 -- Its sums, against which a call is reserved: of the workspace a day and a month, of a workflow and a contact a day.
 create table spend_sum (
