@@ -58,7 +58,7 @@ fn number(what: &str, asked: Option<&str>, usual: u32, most: u32) -> Result<u32,
     let Some(asked) = asked else { return Ok(usual) };
     let number = asked.parse().ok().filter(|number| (1..=most).contains(number));
     let wrong =
-        || Problem::new(StatusCode::BAD_REQUEST, &format!("{what}.invalid"), format!("{what} is a number from 1 to {most}"));
+        || Problem::new(StatusCode::BAD_REQUEST, format!("{what}.invalid"), format!("{what} is a number from 1 to {most}"));
     number.ok_or_else(wrong)
 }
 
