@@ -16,6 +16,7 @@ use pointsman_web::{Answered, House, Incoming, Question, Trouble};
 use serde_json::{Value, json};
 
 use crate::config::Http;
+use crate::trends;
 use crate::why;
 use crate::wiring::FIRST_WORKSPACE;
 
@@ -110,6 +111,12 @@ impl House for EngineHouse {
                 let conversation = conversation.ok_or_else(|| Trouble::Missing("conversation".to_owned()))?;
                 let items = store.timeline(&conversation, limit as usize).await.map_err(trouble)?;
                 Value::Array(items.iter().filter_map(message_json).collect())
+            }
+            Question::Trends { weeks } => {
+                let now = self.engine.now();
+                let felt = store.trends(ws, trends::since(weeks, now)).await.map_err(trouble)?;
+                let channels = store.channels(ws).await.map_err(trouble)?;
+                Value::Array(trends::weeks(&felt, &channels).iter().map(trends::json).collect())
             }
             Question::Books => serde_json::to_value(store.books(ws).await.map_err(trouble)?).unwrap_or_default(),
             Question::Parked => serde_json::to_value(store.parked(ws, 200).await.map_err(trouble)?).unwrap_or_default(),

@@ -13,6 +13,7 @@ pub mod house;
 pub mod packages;
 pub mod shutdown;
 pub mod telemetry;
+pub mod trends;
 pub mod versions;
 pub mod why;
 pub mod wiring;

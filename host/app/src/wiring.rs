@@ -159,6 +159,7 @@ async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, poin
         webhook_bytes: config.limits.webhook_bytes,
         ledger,
         models: config.models.engine(),
+        templates: config.templates.engine(),
     })
 }
 

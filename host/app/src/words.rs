@@ -6,7 +6,7 @@ use pointsman_core::event::v1;
 use pointsman_core::failure::Failure;
 
 /// Codes whose sentences are the host's, the interpreter's or a shipped channel's, by how they begin.
-const OURS: [&str; 40] = [
+const OURS: [&str; 41] = [
     "limit.",
     "denied.",
     "provider.",
@@ -33,6 +33,7 @@ const OURS: [&str; 40] = [
     "ask.",
     "wait.",
     "approve.",
+    "approval.",
     "each.",
     "step.",
     "spend.",
@@ -101,6 +102,10 @@ pub fn cure(code: &str) -> Option<&'static str> {
             "grant what the step asks for (`pointsman plugin list` names it), or take it out of the workflow; then retry the run",
         ),
         ("spend.cap", "answer it yourself, or raise the cap in [models], start the host again and retry the run"),
+        (
+            "approval.",
+            "drop it: it is not what a person approved, and nothing of it left; `pointsman run list` shows what its run does now",
+        ),
         ("script.", "mend the script and publish it: new messages take the new version; then drop this run, or retry it"),
         ("expr.", "mend the expression and publish it: new messages take the new version; then drop this run, or retry it"),
         ("webhook.unreadable", "update the channel's plugin, then retry"),

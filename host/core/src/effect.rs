@@ -124,4 +124,7 @@ pub struct Decided {
     pub effect: Effect,
     /// Whether words from outside had a part in it.
     pub marked: bool,
+    /// The key of the approval without which it must not leave ([`crate::approval`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
 }

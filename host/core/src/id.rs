@@ -24,6 +24,12 @@ pub struct Id(pub i64);
 pub type WorkspaceId = Id;
 
 impl Id {
+    /// Before every id of a row that was made at this moment or later.
+    #[must_use]
+    pub fn first_of(at: Instant) -> Self {
+        Self((at - EPOCH).max(0) << (HOST_BITS + COUNTER_BITS))
+    }
+
     /// When the row was made, in milliseconds since 1970.
     #[must_use]
     pub fn made_at(self) -> Instant {

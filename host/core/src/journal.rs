@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::Yes;
 use crate::clock::Instant;
 use crate::effect::Decided;
 use crate::failure::Failure;
@@ -150,6 +151,9 @@ pub enum Entry {
         key: String,
         /// What was said.
         wake: Box<Wake>,
+        /// What a person's yes holds for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        yes: Option<Yes>,
     },
     /// It goes on.
     Resumed {

@@ -5,6 +5,7 @@
 //! [`run`] how a workflow proceeds, [`wait`] what it waits for, [`journal`] what is remembered of it, [`effect`] what it wants done, [`outbox`] how a
 //! send lives and dies, [`ports`] what the host must provide.
 
+pub mod approval;
 pub mod clock;
 pub mod conversation;
 pub mod effect;

@@ -48,6 +48,12 @@ impl SendState {
         })
     }
 
+    /// Whether it may have left, or is leaving.
+    #[must_use]
+    pub fn leaves(self) -> bool {
+        matches!(self, Self::Sending | Self::Unknown | Self::Sent | Self::Delivered | Self::Read)
+    }
+
     /// Whether the host still has to do something about it.
     #[must_use]
     pub fn open(self) -> bool {

@@ -305,11 +305,18 @@ impl Question {
 }
 
 impl Approval {
-    fn decided(&self, approved: bool, text: Option<String>, by: &str) -> Woken {
+    /// What is said when it is approved with this text in the place of its own.
+    #[must_use]
+    pub fn says(&self, text: Option<&str>) -> Message {
         let mut message = self.message.clone();
         if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
-            message.text = Some(text);
+            message.text = Some(text.to_owned());
         }
+        message
+    }
+
+    fn decided(&self, approved: bool, text: Option<String>, by: &str) -> Woken {
+        let message = self.says(text.as_deref());
         let decision = || json!({ "approved": approved, "text": message.text, "by": by });
         let output = self.gave.as_ref().map_or_else(decision, |gave| gave.output.clone());
         Woken::Over { output, marked: self.marked, send: Some(message).filter(|_| approved && self.send) }

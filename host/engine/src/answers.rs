@@ -41,7 +41,7 @@ impl Engine {
             }
             let Some(first) = self.about(&row).await? else { continue };
             let Ok(machine) = self.rebuild(&row, &first, view, channel).await? else { continue };
-            let mut root = InHand::rebuilt(machine, row.id);
+            let mut root = InHand::rebuilt(machine, &row);
             let wanted = root.machine.waits().and_then(|w| w.filter).is_some_and(|f| f.takes(&kept.event, channel.word()));
             let event = v1::to_v1(&kept.event, channel.word(), &channel.account.id);
             if wanted && root.wake(Wake::of(&kept.event, event, kept.id.to_string()), self) {
@@ -64,7 +64,7 @@ impl Engine {
     /// the end of its patience.
     pub(crate) fn wake(&self, root: &mut InHand, row: &RunRow) {
         let told = row.entries.iter().rev().find_map(|entry| match entry {
-            Entry::Told { key, wake } => Some((key, wake)),
+            Entry::Told { key, wake, .. } => Some((key, wake)),
             _ => None,
         });
         // Without a wait it goes on from where it stood before it wanted to ask.

@@ -32,7 +32,7 @@ impl Engine {
             let called = Called { run: id, name: name.to_string(), workflow: row.workflow.clone() };
             return Ok(self.rebuilt(&row, leg).await?.map(|mut machine| {
                 machine.retry("caller", self.clock.now());
-                (called, InHand::rebuilt(machine, id))
+                (called, InHand::rebuilt(machine, &row))
             }));
         }
         leg.begun += 1;
@@ -70,7 +70,7 @@ impl Engine {
             }
             match self.rebuilt(&row, leg).await? {
                 Ok(machine) => {
-                    let mut below = InHand::rebuilt(machine, row.id);
+                    let mut below = InHand::rebuilt(machine, &row);
                     return Ok(below.wake(wake, self).then_some(below));
                 }
                 Err(reason) => match self.lost(&row, reason, leg) {

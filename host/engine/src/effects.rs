@@ -12,6 +12,7 @@ use pointsman_store::{Decide, KeptEvent, NewNote, NewSend, Raised, SendRow, Stat
 
 use crate::Engine;
 use crate::step::View;
+use crate::trends::Felt;
 
 /// The rows that the runs of one event add up to.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct Carried {
     raised: Vec<Raised>,
     conversation_changed: bool,
     contact_changed: bool,
+    /// What is counted of it.
+    pub(crate) felt: Felt,
 }
 
 impl Carried {
@@ -41,6 +44,9 @@ impl Carried {
                 self.send(engine, (run, workflow), kept, decided, view, Operation::SendTemplate(template.clone()))
             }
             Effect::Tag(tag) => {
+                if !decided.marked {
+                    self.felt.about(tag);
+                }
                 if !view.conversation.tags.contains(tag) {
                     Arc::make_mut(&mut view.conversation).tags.push(tag.clone());
                     self.conversation_changed = true;
@@ -163,6 +169,7 @@ impl Carried {
             due: now,
             operation,
             marked: decided.marked,
+            approval: decided.approval.clone(),
         });
     }
 
@@ -205,6 +212,7 @@ fn row(send: &NewSend, view: &View, kept: &KeptEvent) -> SendRow {
         provider_ids: Vec::new(),
         reason: None,
         operation: send.operation.clone(),
+        approval: send.approval.clone(),
     }
 }
 

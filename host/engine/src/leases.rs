@@ -211,6 +211,7 @@ mod tests {
             provider_ids: Vec::new(),
             reason: None,
             operation: Operation::Check,
+            approval: None,
         }
     }
 

@@ -18,6 +18,7 @@ use pointsman_store::{PluginUsage, StoreError};
 use tokio::sync::Notify;
 
 use crate::Engine;
+use crate::trends::Counts;
 
 /// How often the accounts are written down.
 const WRITE: Duration = Duration::from_secs(5);
@@ -37,16 +38,17 @@ type Name = (WorkspaceId, Arc<str>);
 
 /// The accounts of a host.
 pub struct Ledger {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     offence: Offence,
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
     caught: Notify,
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     /// Since the accounts were last written down.
     used: HashMap<Name, PluginUsage>,
+    pub(crate) felt: Counts,
     watched: HashMap<Name, Watched>,
     /// With what they did.
     quarantined: HashMap<Name, Arc<str>>,
@@ -207,6 +209,7 @@ impl Engine {
     /// What was used since the last time.
     pub(crate) async fn write_accounts(&self) -> Result<(), StoreError> {
         self.write_caught().await?;
+        self.write_felt().await?;
         let used: Vec<PluginUsage> = {
             let mut state = self.ledger.state.lock();
             let (now, within) = (self.clock.now(), self.ledger.offence.within);

@@ -18,7 +18,10 @@
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox` | what leaves: attempt and outcome, **commit 3** |
+//! | `approvals` | nothing leaves that wanted a person's yes and is not what was approved |
+//! | `paid` | what a template costs is reserved before it leaves |
 //! | `receipts` | statuses: they settle what was `unknown` |
+//! | `trends` | what contacts felt, counted |
 //! | `recover` | beginning, going on, and the end |
 //! | `leases` | what other hosts left is taken up, what they took over is let go |
 //! | `feed`, `hands` | from the store into the lanes, a bounded number at a time; each thing in one task's hands |
@@ -26,6 +29,7 @@
 //!
 //! Nothing is decided here: `core` decides, this room acts.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,11 +40,13 @@ use pointsman_core::clock::Clock;
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
 use pointsman_core::ports::{ChannelAdapter, Expressions, StepRunner};
 use pointsman_core::workflow::Workflow;
-use pointsman_store::{KeptEvent, Store};
+use pointsman_model::price::Amount;
+use pointsman_store::{Caps, KeptEvent, Store};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
 mod answers;
+mod approvals;
 mod calls;
 pub mod catalog;
 pub mod channels;
@@ -60,6 +66,7 @@ mod look;
 pub mod model;
 mod outbox;
 pub mod packages;
+mod paid;
 mod pins;
 pub mod points;
 mod quota;
@@ -69,6 +76,7 @@ mod run;
 mod schedules;
 mod step;
 pub mod timers;
+mod trends;
 mod triggers;
 mod turns;
 pub mod workflows;
@@ -119,6 +127,8 @@ pub struct Parts {
     pub ledger: Arc<Ledger>,
     /// What is said about models.
     pub models: ModelsConfig,
+    /// What templates cost, in billionths of the currency, by their name; `*`: the others. Empty: nothing.
+    pub templates: BTreeMap<String, Amount>,
 }
 
 /// Steps that run at once: fewer than the sandbox has places, so that webhooks are read whatever they do.
@@ -185,6 +195,8 @@ pub struct Inner {
     pub(crate) webhook_kib: usize,
     pub(crate) closing: AtomicBool,
     pub(crate) pace: triggers::Pace,
+    /// What templates cost, and what may be spent.
+    pub(crate) prices: (BTreeMap<String, Amount>, Caps),
     pub(crate) denials: denials::Denials,
     pub(crate) ledger: Arc<Ledger>,
     /// Who may run a step now.
@@ -207,12 +219,13 @@ impl Engine {
         }
         Self(Arc::new(Inner {
             pace: triggers::Pace::new(parts.replies_a_minute),
+            prices: (parts.templates, parts.models.caps),
             denials: denials::Denials::default(),
             ledger: parts.ledger,
             stepping: Turns::new(STEPS, STEPS_OF_ONE),
             timers: Timers::new(Arc::clone(&parts.clock)),
             library: Library::new(parts.store.clone()),
-            models: Models::new(parts.store.clone(), parts.broker.clone(), parts.models),
+            models: Models::new(parts.store.clone(), parts.broker.clone(), parts.models, parts.points.clone()),
             store: parts.store,
             broker: parts.broker,
             steps: parts.steps,
@@ -243,6 +256,12 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The house's time.
+    #[must_use]
+    pub fn now(&self) -> pointsman_core::clock::Instant {
+        self.clock.now()
     }
 
     /// Puts a job into its lane, unless the event or run that it is about has one already, or what is older there is not taken up

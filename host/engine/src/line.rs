@@ -158,7 +158,7 @@ impl Engine {
         };
         match rebuilt {
             Ok(machine) => {
-                let mut root = InHand::rebuilt(machine, run);
+                let mut root = InHand::rebuilt(machine, &row);
                 if row.waiting.as_deref() == Some(GATHER) {
                     self.burst_is_over(&mut root, &mut leg);
                 }
@@ -233,7 +233,8 @@ impl Engine {
     }
 
     /// Runs one step in the box.
-    pub(crate) async fn call(&self, (run, workflow): (Id, &Arc<str>), call: Call, leg: &Leg<'_>) -> Ended {
+    pub(crate) async fn call(&self, of: &InHand, call: Call, leg: &Leg<'_>) -> Ended {
+        let run = of.run;
         let Call { path, attempt, at, seed, timeout, work, marked: _, journal, taken, reads } = call;
         let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage, reads| Ended {
             result,
@@ -263,7 +264,7 @@ impl Engine {
             Code::Script { .. } => None,
         };
         let by_person = matches!(&leg.kept.event.body, EventBody::Internal(internal) if internal.cause == Cause::Manual);
-        let of = (run, Arc::clone(workflow), by_person);
+        let of = of.for_step((leg.kept.id, by_person), (&path, attempt), journal.len() + reads.len());
         let host = Arc::new(Host::new(self.clone(), leg.kept.workspace, &leg.view, plugin.clone(), of));
         let step = StepCall {
             workspace: leg.kept.workspace,
@@ -324,12 +325,13 @@ impl Engine {
     }
 
     /// Commit 2, then the sends go.
-    pub(crate) async fn commit(&self, leg: Leg<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, mut leg: Leg<'_>) -> Result<(), StoreError> {
         let workspace = leg.kept.workspace;
         // Only where a run waited or waits: the usual message keeps nothing of it.
         let leg_view = leg.runs.iter().any(|run| !run.first || run.state == RunState::Waiting).then(|| leg.view.clone());
         let kinds = leg.kinds();
         let kept = leg.kept;
+        let felt = std::mem::take(&mut leg.carried.felt);
         let (decide, sends) = leg.into_decide();
         let raised: Vec<Id> = decide.raised.iter().map(|raised| raised.id).collect();
         let conversation = decide.conversation.clone();
@@ -344,6 +346,7 @@ impl Engine {
             self.bodies.put(&conversation, body.map(Arc::new), contact.map(Arc::new));
         }
         kinds.iter().filter(|kind| kind.0).for_each(|(_, _, after)| self.points.reach(after));
+        self.ledger.felt(workspace, kept.channel, felt);
         for send in sends {
             self.dispatch(send);
         }

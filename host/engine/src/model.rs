@@ -2,8 +2,9 @@
 //! room `model` shapes question and answer, the store keeps the ledger, the broker has the key and the way out; here they meet.
 //!
 //! A question goes in this order: the workspace's `ai`; the connections in their order; what was answered before; a place among the calls under
-//! way; the price, reserved; the request; the cost, settled. It is brought to its end on the host's own threads even when the step that
-//! asked was cut off, so that what was reserved is settled.
+//! way; the workspace's `ai` once more; the price, reserved; the request; the cost, settled, and in the same transaction the answer kept. It is
+//! brought to its end on the host's own threads even when the step that asked was cut off, so that what was reserved is settled. A leg that is
+//! played again because its host ended is told the answers that were kept; where the host ended before that, it asks and pays again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,14 +15,14 @@ use parking_lot::Mutex;
 use pointsman_broker::{Broker, EgressError, StoredCredential};
 use pointsman_core::clock::Millis;
 use pointsman_core::failure::{Class, Failure};
-use pointsman_core::id::Id;
-use pointsman_core::model::{AiMode, Completion, Prompt};
+use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_core::model::{AiMode, Completion, Prompt, Role, Turn};
 use pointsman_core::ports::{HttpRequest, HttpResponse, Placement};
 use pointsman_manifest::{CredentialSlot, PlacementKind};
 use pointsman_model::redact::Redaction;
 use pointsman_model::schema::Schema;
 use pointsman_model::{KEY, Price, Settings, price, wire};
-use pointsman_store::{CapReached, Caps, ModelRow, NewSpend, Settled, SpendFor, Store, StoreError};
+use pointsman_store::{CapReached, Caps, ConversationRef, KeptAnswer, ModelRow, NewSpend, Settled, SpendFor, Store, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -30,6 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::channels::sealed;
+use crate::points::Points;
 
 /// How often one connection is asked the same.
 const TRIES: u32 = 2;
@@ -40,11 +42,17 @@ const REST: Duration = Duration::from_millis(250);
 /// Whoever has less time than this left does not ask any more.
 const LEAST: Duration = Duration::from_millis(50);
 
+/// For which workflow a check of a connection is paid.
+const CHECK: &str = "pointsman model check";
+
 /// Milliseconds after which no call is under way any more.
 const UNDER_WAY: Millis = 300_000;
 
 /// Bytes of answers that are kept in memory.
 const MEMORY: u64 = 16 << 20;
+
+/// Bytes of an answer that is kept with what it cost, at most; a larger one is asked for again.
+const KEPT: usize = 1 << 20;
 
 /// What an operator says about models.
 #[derive(Debug, Clone)]
@@ -76,6 +84,19 @@ pub(crate) struct Asker {
     pub(crate) of: SpendFor,
     /// Whether a person began the run.
     pub(crate) by_person: bool,
+    /// Where in its run it asks, and whose key seals the answer. `None`: it is not kept, for nobody plays this again.
+    pub(crate) place: Option<AskedAt>,
+}
+
+/// A place among all that an event began: the same when a leg is played again, another for every question and every attempt of a step.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedAt {
+    /// The event. A run that was lost with its host has another id when it begins again.
+    pub(crate) event: Id,
+    /// Workflow, step, attempt, and which question of it.
+    pub(crate) name: String,
+    /// Of a run outside of any conversation none.
+    pub(crate) conversation: Option<Arc<ConversationRef>>,
 }
 
 /// The models of all workspaces. A cheap handle.
@@ -86,6 +107,7 @@ struct Inner {
     store: Store,
     broker: Broker,
     config: ModelsConfig,
+    points: Points,
     /// Calls under way, by connection: how many may be, and the places.
     gates: Mutex<HashMap<Id, (u32, Arc<Semaphore>)>>,
     /// By the hash of question, connection and contact.
@@ -111,13 +133,13 @@ type Heard<T> = (Result<T, Failure>, Option<(u32, u32)>);
 
 impl Models {
     /// Of this store. Must be called inside the runtime that has the broker's sockets.
-    pub(crate) fn new(store: Store, broker: Broker, config: ModelsConfig) -> Self {
+    pub(crate) fn new(store: Store, broker: Broker, config: ModelsConfig, points: Points) -> Self {
         let answers = Cache::builder()
             .weigher(|_: &[u8; 32], answer: &Arc<[u8]>| u32::try_from(answer.len() + 64).unwrap_or(u32::MAX))
             .max_capacity(if config.cache > 0 { MEMORY } else { 0 })
             .time_to_live(Duration::from_millis(config.cache.unsigned_abs().max(1)))
             .build();
-        Self(Arc::new(Inner { store, broker, config, gates: Mutex::default(), answers, home: Handle::current() }))
+        Self(Arc::new(Inner { store, broker, config, points, gates: Mutex::default(), answers, home: Handle::current() }))
     }
 
     /// Forgets what was answered: somebody may have been erased.
@@ -158,6 +180,53 @@ impl Models {
         let ended = self.0.home.spawn(asking).await;
         ended.unwrap_or_else(|_| Err(Failure::new(Class::Transient, "model.closed", "the host is closing; it is asked again")))
     }
+}
+
+/// What a connection said when it was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    /// What was tried: `chat`, `embed`.
+    pub asked: &'static str,
+    /// Milliseconds until it had answered.
+    pub millis: u64,
+    /// Tokens that it counted: of the question, of the answer. Of vectors it is not told.
+    pub tokens: Option<(u32, u32)>,
+    /// Numbers of a vector.
+    pub dimensions: Option<usize>,
+}
+
+/// Asks a connection as little as it can be asked, by the way on which steps ask: the workspace's `ai`, caps and ledger, the key, the address.
+/// For a person who wants to know whether it works. Must be called inside the runtime that has the broker's sockets.
+pub async fn check(
+    store: Store,
+    broker: Broker,
+    config: ModelsConfig,
+    ws: WorkspaceId,
+    name: &str,
+) -> Result<Vec<Checked>, Failure> {
+    let models = Models::new(store, broker, ModelsConfig { cache: 0, ..config }, Points::default());
+    let of = SpendFor { workspace: ws, workflow: CHECK.to_owned(), contact: None, run: Id(0) };
+    let asker = Asker { of, by_person: true, place: None };
+    let connections = models.0.may_ask(&asker, Some(name)).await?;
+    let chats = connections.iter().any(|(_, settings)| settings.model.is_some());
+    let embeds = connections.iter().any(|(_, settings)| settings.embed.is_some());
+    let mut checked = Vec::new();
+    let passed = |began: Instant| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if chats {
+        let turn = Turn { role: Role::User, text: "Say: yes".to_owned() };
+        let prompt = Prompt { model: Some(name.to_owned()), turns: vec![turn], max_tokens: Some(16), ..Prompt::default() };
+        let began = Instant::now();
+        let answer = models.chat(asker.clone(), prompt).await?;
+        let tokens = Some((answer.input_tokens, answer.output_tokens));
+        checked.push(Checked { asked: "chat", millis: passed(began), tokens, dimensions: None });
+    }
+    if embeds {
+        let began = Instant::now();
+        let vectors = models.embed(asker, Some(name.to_owned()), vec!["yes".to_owned()]).await?;
+        let dimensions = vectors.first().map(Vec::len);
+        checked.push(Checked { asked: "embed", millis: passed(began), tokens: None, dimensions });
+    }
+    Ok(checked)
 }
 
 impl Inner {
@@ -202,22 +271,9 @@ impl Inner {
     /// The connections that may be asked, in their order. One that was named stands alone: who names a model at home must not be answered
     /// from outside.
     async fn may_ask(&self, asker: &Asker, name: Option<&str>) -> Result<Vec<(ModelRow, Settings)>, Failure> {
-        let denied = |code: &str, sentence: &str| Err(Failure::new(Class::Denied, code, sentence));
-        let workspace = asker.of.workspace;
-        match self.store.ai(workspace).await.map_err(|e| e.failure())? {
-            AiMode::On => {}
-            AiMode::OnRequest if asker.by_person => {}
-            AiMode::OnRequest => {
-                let sentence = "this workspace asks models only in runs that a person began (pointsman run start); go on without";
-                return denied("denied.ai_on_request", sentence);
-            }
-            AiMode::Off => {
-                let sentence = "this workspace asks no models; go on without, or allow it with `pointsman model ai on`";
-                return denied("denied.ai_off", sentence);
-            }
-        }
+        self.allowed(asker).await?;
         let mut found = Vec::new();
-        for row in self.store.models(workspace).await.map_err(|e| e.failure())? {
+        for row in self.store.models(asker.of.workspace).await.map_err(|e| e.failure())? {
             match serde_json::from_value::<Settings>(row.settings.clone()) {
                 Ok(settings) if name.is_none_or(|name| name == row.name) => found.push((row, settings)),
                 Ok(_) => {}
@@ -231,9 +287,26 @@ impl Inner {
                 Some(_) => "no connection to a model has this name; `pointsman model list` names them",
                 None => "no model is connected; go on without, or connect one with `pointsman model add`",
             };
-            return denied("denied.model", sentence);
+            return Err(Failure::new(Class::Denied, "denied.model", sentence));
         }
         Ok(found)
+    }
+
+    /// Whether the workspace lets this be asked now.
+    async fn allowed(&self, asker: &Asker) -> Result<(), Failure> {
+        let denied = |code: &str, sentence: &str| Err(Failure::new(Class::Denied, code, sentence));
+        match self.store.ai(asker.of.workspace).await.map_err(|e| e.failure())? {
+            AiMode::On => Ok(()),
+            AiMode::OnRequest if asker.by_person => Ok(()),
+            AiMode::OnRequest => {
+                let sentence = "this workspace asks models only in runs that a person began (pointsman run start); go on without";
+                denied("denied.ai_on_request", sentence)
+            }
+            AiMode::Off => {
+                let sentence = "this workspace asks no models; go on without, or allow it with `pointsman model ai on`";
+                denied("denied.ai_off", sentence)
+            }
+        }
     }
 
     fn hidden(&self, mut prompt: Prompt) -> (Prompt, Redaction) {
@@ -261,7 +334,8 @@ impl Inner {
                 };
                 tracing::warn!(run = %asker.of.run, model = row.name, code = failure.code, attempt, "a model gave no answer");
                 // What the ledger says holds for all; and another model is not asked until one says what the first would not.
-                if failure.code.starts_with("spend.") || failure.code == "model.refused" {
+                if failure.code.starts_with("spend.") || failure.code.starts_with("denied.ai") || failure.code == "model.refused"
+                {
                     return Err(failure);
                 }
                 let rest = failure.retry_after.map_or_else(|| rest(&failure.code), |ms| Duration::from_millis(ms.unsigned_abs()));
@@ -289,7 +363,18 @@ impl Inner {
         if let Some(known) = self.answers.get(&key).and_then(|known| serde_json::from_slice(&known).ok()) {
             return Ok(known);
         }
+        let kept = asker.place.as_ref().map(|place| (place, kept_under(place, &key)));
+        if let Some((place, name)) = &kept {
+            let found = self.store.kept_answer(asker.of.workspace, place.conversation.as_ref(), place.event, *name).await;
+            // What cannot be read is asked for again.
+            if let Some(known) = found.ok().flatten().and_then(|known| serde_json::from_slice(&known).ok()) {
+                tracing::info!(run = %asker.of.run, model = row.name, "an answer was kept when this leg was played before");
+                return Ok(known);
+            }
+        }
         let _place = self.place(row, settings, until).await?;
+        // It may have waited for long.
+        self.allowed(asker).await?;
         let left = until.saturating_duration_since(Instant::now());
         if left < LEAST {
             return Err(timed_out());
@@ -316,10 +401,20 @@ impl Inner {
             Err(EgressError::Refused(failure) | EgressError::NotSent(failure)) => (Err(failure), Settled::Nothing),
             Err(EgressError::Lost(why)) => (Err(Failure::new(Class::Transient, "model.no_answer", why)), Settled::Whole),
         };
-        self.settle(asker, reserved, settled).await;
+        self.points.reach("model.answered");
+        let bytes = answer.as_ref().ok().and_then(|answer| serde_json::to_vec(answer).ok());
+        let keep = kept.zip(bytes.clone()).filter(|(_, bytes)| bytes.len() <= KEPT);
+        let keep = keep.map(|((place, question), body)| KeptAnswer {
+            conversation: place.conversation.clone(),
+            event: place.event,
+            question,
+            body,
+        });
+        self.settle(asker, reserved, settled, keep).await;
+        self.points.reach("model.settled");
         let code = answer.as_ref().err().map(|failure| failure.code.as_str());
         tracing::info!(run = %asker.of.run, workflow = asker.of.workflow, connection = row.name, provider = settings.provider.word(), model = name, no_training = settings.provider.no_training(), spend = %reserved, ?settled, code, "a model was asked");
-        if let Ok(bytes) = answer.as_ref().map_err(drop).and_then(|answer| serde_json::to_vec(answer).map_err(drop)) {
+        if let Some(bytes) = bytes {
             self.answers.insert(key, bytes.into());
         }
         answer
@@ -373,17 +468,23 @@ impl Inner {
     ) -> Result<Id, Failure> {
         let amount = price.of(tokens.0, tokens.1);
         let model = format!("{}/{model}", row.name);
-        let new = NewSpend { of: asker.of.clone(), model, amount, tokens, flag: settings.provider.no_training() };
+        let new = NewSpend { of: asker.of.clone(), model, amount, tokens, flag: settings.provider.no_training(), send: None };
         let reserved = self.store.reserve_spend(new, self.config.caps).await.map_err(|error| {
             tracing::error!(%error, "the ledger cannot be written; nothing is asked");
             Failure::new(Class::Transient, "spend.ledger", "the ledger cannot be written at the moment, so nothing is asked")
         })?;
-        reserved.map_err(|reached| capped(&reached, amount))
+        reserved.map_err(|reached| capped(&reached, "question", amount))
     }
 
     /// What cannot be settled goes on counting whole, and is told by `spend`.
-    async fn settle(&self, asker: &Asker, id: Id, settled: Settled) {
-        if let Err(error) = self.store.settle_spend(asker.of.workspace, id, settled).await {
+    async fn settle(&self, asker: &Asker, id: Id, settled: Settled, keep: Option<KeptAnswer>) {
+        let (ws, keeps) = (asker.of.workspace, keep.is_some());
+        let mut done = self.store.settle_spend(ws, id, settled, keep).await;
+        // The contact may have been erased meanwhile: what it cost is known all the same.
+        if done.is_err() && keeps {
+            done = self.store.settle_spend(ws, id, settled, None).await;
+        }
+        if let Err(error) = done {
             tracing::error!(%error, spend = %id, "a call cannot be settled; it counts whole");
         }
     }
@@ -403,7 +504,8 @@ fn fits(schema: &Schema<'_>, answer: &Completion) -> Result<(), Failure> {
     schema.check(&value).map_err(wrong)
 }
 
-fn capped(reached: &CapReached, amount: i64) -> Failure {
+/// What a cap says to a `what` that may cost this.
+pub(crate) fn capped(reached: &CapReached, what: &str, amount: i64) -> Failure {
     let key = match reached.scope {
         "day" => "cap_day",
         "month" => "cap_month",
@@ -414,7 +516,7 @@ fn capped(reached: &CapReached, amount: i64) -> Failure {
         Class::Limit,
         "spend.cap",
         format!(
-            "of [models] {key} = {} there are {} left, and this question may cost {}; a person goes on, or raise the cap and retry the run",
+            "of [models] {key} = {} there are {} left, and this {what} may cost {}; a person goes on, or raise the cap and retry the run",
             price::shown(reached.cap),
             price::shown((reached.cap - reached.spent).max(0)),
             price::shown(amount)
@@ -441,6 +543,14 @@ fn question(asker: &Asker, row: &ModelRow, words: &str) -> [u8; 32] {
     hash.update(row.settings.to_string());
     hash.update([0]);
     hash.update(words);
+    hash.finalize().into()
+}
+
+/// The same at one place.
+fn kept_under(place: &AskedAt, question: &[u8; 32]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(question);
+    hash.update(&place.name);
     hash.finalize().into()
 }
 

@@ -17,6 +17,7 @@ use crate::catalog::Channel;
 use crate::channels::{NO_WORD, Noting};
 use crate::hands::{Hand, Hands, Told};
 use crate::lanes::{Lanes, Place};
+use crate::paid;
 use crate::turns::Turns;
 
 /// The sends that are under way or wait for their turn.
@@ -132,19 +133,12 @@ impl Engine {
     /// or dropped it. False when it does not wait to leave any more. Asks until the store answers: what it cannot tell must
     /// not leave.
     async fn look_again(&self, send: &mut SendRow) -> bool {
-        loop {
-            match self.store.send(send.workspace, send.id).await {
-                Ok(Some(row)) if row.state == SendState::Ready => {
-                    *send = row;
-                    return true;
-                }
-                Ok(_) => return false,
-                Err(error) if error.passing() => {
-                    tracing::error!(send = %send.id, %error, "a send waits for the store");
-                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-                }
-                Err(_closed) => return false,
+        match self.asked_of_the_store(send, || self.store.send(send.workspace, send.id)).await {
+            Some(Some(row)) if row.state == SendState::Ready => {
+                *send = row;
+                true
             }
+            _ => false,
         }
     }
 
@@ -190,7 +184,7 @@ impl Engine {
                 if !self.may_leave(hand, send) {
                     return false;
                 }
-                let outcome = self.attempt(&channel, send, Noting::Noted).await;
+                let Some(outcome) = self.attempt(&channel, send, Noting::Noted).await else { return false };
                 drop(slot);
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
@@ -242,7 +236,10 @@ impl Engine {
         }
         let channel = self.catalog.channel(send.channel);
         let outcome = match &channel {
-            Some(channel) => self.attempt(channel, send, Noting::Before).await,
+            Some(channel) => match self.attempt(channel, send, Noting::Before).await {
+                Some(outcome) => outcome,
+                None => return false,
+            },
             None => Attempt::Lost(NO_WORD.to_owned()),
         };
         if send.state == SendState::Unknown && matches!(outcome, Attempt::Lost(_)) {
@@ -300,6 +297,7 @@ impl Engine {
             Next::Parked(_) => "parked",
         };
         metrics::counter!("pointsman_sends_total", "outcome" => outcome).increment(1);
+        let cost = paid::cost_of(&next);
         let written = match next {
             Next::Sent(ids) => {
                 tracing::debug!(send = %send.id, attempt = send.attempt, "sent");
@@ -320,6 +318,9 @@ impl Engine {
                 self.write(send, SendState::Parked, None, Some(reason)).await
             }
         };
+        if let Some(cost) = cost.filter(|_| written) {
+            self.paid_for(send, cost).await;
+        }
         written && send.state.open()
     }
 
@@ -368,8 +369,14 @@ impl Engine {
         }
     }
 
-    /// One attempt: the channel's plugin says which requests to make, the broker makes them.
-    async fn attempt(&self, channel: &Channel, send: &SendRow, noting: Noting) -> Attempt {
+    /// One attempt: the channel's plugin says which requests to make, the broker makes them. `None`: the house is closing.
+    async fn attempt(&self, channel: &Channel, send: &SendRow, noting: Noting) -> Option<Attempt> {
+        if let Err(refused) = self.asked_of_the_store(send, || self.approved(send)).await? {
+            return Some(Attempt::NotSent(refused));
+        }
+        if let Err(refused) = self.asked_of_the_store(send, || self.pay(send)).await? {
+            return Some(Attempt::NotSent(refused));
+        }
         let job = Job {
             key: send.key.clone(),
             attempt: send.attempt,
@@ -379,7 +386,25 @@ impl Engine {
             window_open: true,
             operation: send.operation.clone(),
         };
-        self.turns(channel, &job, noting).await.into()
+        Some(self.turns(channel, &job, noting).await.into())
+    }
+
+    /// Asks the store until it answers: what it cannot tell must not leave. `None`: the house is closing.
+    async fn asked_of_the_store<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        send: &SendRow,
+        ask: impl Fn() -> F,
+    ) -> Option<T> {
+        loop {
+            match ask().await {
+                Ok(answer) => return Some(answer),
+                Err(error) if error.passing() => {
+                    tracing::error!(send = %send.id, %error, "a send waits for the store");
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                }
+                Err(_closed) => return None,
+            }
+        }
     }
 
     /// A number in 0..1 that spreads retries, different for each send.

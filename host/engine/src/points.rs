@@ -18,13 +18,15 @@ pub struct Points {
 
 /// Every point of the line, in the order in which a message, a run that waits, and a start pass them. The last two are passed by
 /// the command line.
-pub const ALL: [&str; 42] = [
+pub const ALL: [&str; 44] = [
     "verify.after",
     "parse.after",
     "keep.before",
     "keep.after",
     "unread.before",
     "unread.after",
+    "model.answered",
+    "model.settled",
     "end.before",
     "end.after",
     "decide.before",

@@ -3,7 +3,7 @@
 
 use pointsman_core::event::{Delivery, Status};
 use pointsman_core::outbox::{SendState, after_status};
-use pointsman_store::{EventEnd, KeptEvent, SendUpdate, StoreError};
+use pointsman_store::{EventEnd, KeptEvent, SendUpdate, Settled, StoreError};
 
 use crate::Engine;
 
@@ -25,6 +25,13 @@ impl Engine {
             reason: status.failure.clone().filter(|_| status.state == Delivery::Failed).map(|f| f.into_failure()),
             possible_duplicate: send.possible_duplicate,
         });
+        let cost = update.as_ref().map(|update| match update.state {
+            SendState::Parked => Settled::Nothing,
+            _ => Settled::AsReserved,
+        });
+        if let Some(cost) = cost {
+            self.paid_for(&send, cost).await;
+        }
         let settled = send.state == SendState::Unknown && update.is_some();
         if settled {
             tracing::info!(send = %send.id, state = status.state.word(), "news from the provider settled an unknown send");

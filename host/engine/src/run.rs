@@ -7,11 +7,12 @@ use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::Id;
 use pointsman_core::journal::{Caller, Entry, RunState};
 use pointsman_core::run::{ASK, Action, Machine, RunEnd, Wake, effects};
-use pointsman_store::{CALLER, RunWrite, StoreError};
+use pointsman_store::{CALLER, RunRow, RunWrite, StoreError};
 
 use crate::Engine;
 use crate::answers::{LOOK, TURN, another_asks, hears};
 use crate::line::Leg;
+use crate::step::CallOf;
 
 /// A run in hand.
 pub(crate) struct InHand {
@@ -19,6 +20,8 @@ pub(crate) struct InHand {
     pub(crate) run: Id,
     /// Whether nothing of it is on disk.
     first: bool,
+    /// Entries of its journal that are.
+    on_disk: usize,
     /// Entries that stand whatever comes: up to the last call of a workflow.
     settled: usize,
     /// The wait that was woken, and by what.
@@ -28,17 +31,28 @@ pub(crate) struct InHand {
 impl InHand {
     /// A run that begins.
     pub(crate) fn new(machine: Machine, run: Id) -> Self {
-        Self { machine, run, first: true, settled: 0, woken: None }
+        Self { machine, run, first: true, on_disk: 0, settled: 0, woken: None }
     }
 
     /// One that was rebuilt.
-    pub(crate) fn rebuilt(machine: Machine, run: Id) -> Self {
-        Self { first: false, ..Self::new(machine, run) }
+    pub(crate) fn rebuilt(machine: Machine, row: &RunRow) -> Self {
+        Self { first: false, on_disk: row.entries.len(), ..Self::new(machine, row.id) }
+    }
+
+    /// For whom a step of it is called that was told so much before.
+    pub(crate) fn for_step(&self, (event, by_person): (Id, bool), (path, attempt): (&Arc<str>, u32), told: usize) -> CallOf {
+        let workflow = Arc::clone(&self.machine.workflow().name);
+        let scope = match self.machine.caller() {
+            None => Arc::clone(&workflow),
+            Some(_) => self.machine.scope().into(),
+        };
+        let known = (told, self.on_disk);
+        CallOf { run: self.run, event, workflow, scope, by_person, path: Arc::clone(path), attempt, known }
     }
 
     /// Wakes it. False: it does not wait for this.
     pub(crate) fn wake(&mut self, wake: Wake, engine: &Engine) -> bool {
-        let told = self.machine.waits().map(|wait| Entry::Told { key: wait.key, wake: Box::new(wake.clone()) });
+        let told = self.machine.waits().map(|wait| Entry::Told { key: wait.key, wake: Box::new(wake.clone()), yes: None });
         let woken = self.machine.resume(wake, engine.clock.now());
         if woken {
             self.woken = told;
@@ -54,7 +68,7 @@ impl Engine {
         while let Some(top) = stack.last_mut() {
             match top.machine.next(&*self.expressions) {
                 Action::Call(call) => {
-                    let ended = self.call((top.run, &top.machine.workflow().name), call, leg).await;
+                    let ended = self.call(top, call, leg).await;
                     top.machine.step_ended(ended);
                 }
                 Action::Begin(begin) => match self.begin_called(top.run, begin, leg).await? {
@@ -84,6 +98,7 @@ impl Engine {
     fn carry(&self, run: &mut InHand, leg: &mut Leg<'_>) {
         let scope = run.machine.scope();
         let entries = run.machine.entries();
+        leg.carried.felt.read(run.machine.workflow(), entries.get(run.settled..).unwrap_or_default());
         for decided in effects(entries.get(run.settled..).unwrap_or_default()) {
             leg.carried.add(self, (run.run, &scope), leg.kept, decided, &mut leg.view);
         }

@@ -2,6 +2,7 @@
 //! plugin could name somebody else's (invariant 8).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use moka::sync::Cache;
@@ -22,7 +23,7 @@ use crate::Engine;
 use crate::channels::sealed;
 use crate::channels::sized;
 use crate::knowledge::{Answer, Ranked};
-use crate::model::Asker;
+use crate::model::{AskedAt, Asker};
 
 /// A conversation as the runs of one event see it.
 #[derive(Debug, Clone)]
@@ -128,24 +129,37 @@ pub(crate) struct Host {
     /// Who calls; `None`: a script.
     plugin: Option<Arc<str>>,
     denied: Mutex<Vec<Permission>>,
-    run: Id,
-    workflow: Arc<str>,
-    by_person: bool,
+    of: CallOf,
+    /// Questions to models so far.
+    asked: AtomicU32,
+}
+
+/// For whom a step is called.
+pub(crate) struct CallOf {
+    pub(crate) run: Id,
+    pub(crate) event: Id,
+    /// The workflow's name.
+    pub(crate) workflow: Arc<str>,
+    /// The same, with the way of calls that led to it.
+    pub(crate) scope: Arc<str>,
+    /// Whether a person began the run.
+    pub(crate) by_person: bool,
+    /// The step's path.
+    pub(crate) path: Arc<str>,
+    /// Of the step.
+    pub(crate) attempt: u32,
+    /// What the step was told in this leg and before it, and the entries of the run's journal that are on disk: when the leg is played
+    /// again, they are as many.
+    pub(crate) known: (usize, usize),
 }
 
 /// Denials of one call that are told.
 const DENIALS: usize = 16;
 
 impl Host {
-    /// A host for one call of a run: its id, its workflow's name, whether a person began it. The bodies are shared, not copied.
-    pub(crate) fn new(
-        engine: Engine,
-        workspace: WorkspaceId,
-        view: &View,
-        plugin: Option<Arc<str>>,
-        (run, workflow, by_person): (Id, Arc<str>, bool),
-    ) -> Self {
-        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default(), run, workflow, by_person }
+    /// A host for one call of a run. The bodies are shared, not copied.
+    pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View, plugin: Option<Arc<str>>, of: CallOf) -> Self {
+        Self { engine, workspace, view: view.clone(), plugin, denied: Mutex::default(), of, asked: AtomicU32::new(0) }
     }
 
     /// What it was not let do, each thing once.
@@ -155,8 +169,12 @@ impl Host {
 
     fn asker(&self) -> Asker {
         let contact = self.view.conversation_ref.as_ref().map(|conversation| conversation.contact);
-        let of = SpendFor { workspace: self.workspace, workflow: self.workflow.to_string(), contact, run: self.run };
-        Asker { of, by_person: self.by_person }
+        let CallOf { run, event, ref workflow, ref scope, by_person, ref path, attempt, known } = self.of;
+        let of = SpendFor { workspace: self.workspace, workflow: workflow.to_string(), contact, run };
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{scope}/{path}#{attempt}.{}.{}.{number}", known.0, known.1);
+        let place = Some(AskedAt { event, name, conversation: self.view.conversation_ref.clone() });
+        Asker { of, by_person, place }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was decided about an event, in one commit: its end, its runs with their journals, and everything that is to leave
 //! (invariants 4 and 5).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pointsman_core::effect::Scope;
@@ -15,7 +16,9 @@ use crate::lease::lane_of;
 use crate::op::{Link, Op, Row, domain};
 use crate::sheet::{Arg, Sheet, row};
 use crate::state::state_place;
-use crate::types::{Decide, EventEnd, EventState, KeptEvent, NewSend, Result, RunWrite, SendUpdate, StateWrite, StoreError};
+use crate::types::{
+    Decide, EventEnd, EventState, KeptEvent, NewSend, Result, RunWrite, SendBody, SendUpdate, StateWrite, StoreError,
+};
 
 impl Store {
     /// Commits a decision, once: when the connection breaks in the middle and the database is away for long, this waits until it
@@ -180,7 +183,8 @@ pub(crate) fn seal_why(
 }
 
 fn new_send(ws: WorkspaceId, to: Option<&Arc<ConversationRef>>, sealer: &Sealer, send: &NewSend) -> Result<Row> {
-    let body = sealer.seal_json(ws.0, "send", send.id.0, &send.operation)?;
+    let body = SendBody { operation: Cow::Borrowed(&send.operation), approval: send.approval.as_deref().map(Cow::Borrowed) };
+    let body = sealer.seal_json(ws.0, "send", send.id.0, &body)?;
     let (channel, conversation) = to.map_or((0, 0), |c| (c.channel.0, c.id.0));
     let mut args = row![ws, send.id, channel, conversation, send.run, send.path.clone(), i64::from(send.n), key_bytes(&send.key)];
     args.extend(row![send.state as i64, send.due, send.marked, body]);

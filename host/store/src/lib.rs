@@ -31,8 +31,10 @@
 //!               knowledge_words(ws, base, &KnowledgeSource)   knowledge_passage(ws, source, n)   remove_knowledge_base(ws, actor, name)
 //!               tidy_knowledge(ws) -> usize                     // sources that were never finished
 //! model         put_model(actor, ModelRow)   remove_model(ws, actor, name)   models(ws)   ai(ws)  set_ai(ws, actor, AiMode)
-//! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled)   spends(ws, limit)
+//! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled, answer)   settle_send(ws, send, Settled)
 //!               open_spends(ws, before)   spend_sums(ws, at)    // reservations that nobody settled; sums of day and month
+//!               kept_answer(ws, to, event, question)   spends(ws, limit)   spend_totals(ws)   fold_spends(ws)
+//! trend         add_trends(ws, [Trend])   trends(ws, since day) -> [Trend]
 //! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
 //!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)
 //!               packages() plugin_decisions(id) plugin_withheld(ws, id)
@@ -44,6 +46,7 @@
 //!               retry_run_with(ws, run, actor, [(plugin, digest)]) -> Acted or a refusal
 //!               newest_audit() retried_sends()                   // for the host that takes them up
 //! waiting       runs_waiting_for(ws, kind, limit)   tell_run(ws, run, kind, actor, action, Wake) -> () or a refusal
+//! approval      decide_approval(ws, &Named, actor, yes, text) -> () or a refusal
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
 //! raise         raise_by_hand(ws, conversation, Event, actor, action) -> Id of the event    conversation_of(ws, channel, id)
@@ -90,6 +93,7 @@
 //! `ConversationRef {workspace, id, contact, channel: Id, thread: String}` with `last_inbound() -> Option<Instant>`; only
 //! the store makes one. Hold the `Arc` as long as the lane lives: it keeps the unwrapped key at hand.
 
+mod approval;
 mod audit;
 mod batch;
 mod books;
@@ -122,6 +126,7 @@ mod spend;
 mod state;
 mod timeline;
 mod torn;
+mod trend;
 mod types;
 mod usage;
 mod waiting;

@@ -84,6 +84,9 @@ impl Store {
         let now = self.clock.now();
         let other = vec![(FORGET_HASHES, row![now.div_euclid(SPAN) - 2]), (FORGET_VALUES, row![now])];
         self.writer.commit(Op { other, ..Op::default() }).await?;
+        for workspace in self.workspaces().await? {
+            self.fold_spends(workspace.id).await?;
+        }
         self.data.tend().await?;
         self.keys.db.tend().await
     }

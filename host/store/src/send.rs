@@ -1,6 +1,8 @@
 //! Sends: intent is written before one leaves, outcome after (invariant 5). The provider's ids are sealed; a status that names
 //! one finds its send by our own key, or by a keyed hash of the id.
 
+use std::borrow::Cow;
+
 use pointsman_core::clock::Instant;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::outbox::SendState;
@@ -12,7 +14,7 @@ use crate::everywhere::workspaces_in;
 use crate::lease::{lane, lane_of, shard_of};
 use crate::op::{Op, Row, domain};
 use crate::sheet::{Sheet, ints, row};
-use crate::types::{Result, SendRow, SendUpdate, StoreError};
+use crate::types::{Result, SendBody, SendRow, SendUpdate, StoreError};
 
 const COLUMNS: &str = "select send.ws,id,channel,conversation,run,path,n,key,state,due,attempt,possible_duplicate,marked,ids,reason,why,body from send";
 
@@ -139,6 +141,7 @@ impl Store {
         let provider_ids = blob(13)?.map(|b| sealer.open_json(ws.0, "send.ids", id.0, &b)).transpose()?;
         let reason = blob(15)?.map(|b| sealer.open_json(ws.0, "send.why", id.0, &b)).transpose()?;
         let state = row.get(8)?;
+        let body: SendBody<'static> = sealer.open_json(ws.0, "send", id.0, &row.get::<Vec<u8>>(16)?)?;
         Ok(SendRow {
             workspace: ws,
             id,
@@ -154,7 +157,8 @@ impl Store {
             marked: row.flag(12)?,
             provider_ids: provider_ids.unwrap_or_default(),
             reason,
-            operation: sealer.open_json(ws.0, "send", id.0, &row.get::<Vec<u8>>(16)?)?,
+            operation: body.operation.into_owned(),
+            approval: body.approval.map(Cow::into_owned),
             conversation,
         })
     }

@@ -1,18 +1,41 @@
-//! The ledger of what models cost. Before a call its greatest cost is reserved against every cap, in one short transaction that is alone in
+//! The ledger of what models and paid templates cost. Before a call its greatest cost is reserved against every cap, in one short transaction that is alone in
 //! the workspace, on whichever host: so the sum of what is spent and what is under way never exceeds a cap. After the call it is settled.
 //! No transaction is open while a model is asked.
 //!
-//! What is reserved and never settled, because its process ended in between, goes on counting: nobody knows whether it was paid.
+//! What is reserved and never settled, because its process ended in between, goes on counting: nobody knows whether it was paid. An answer
+//! is kept in the transaction that settles what it cost: whoever asks the same for the same event at the same place is told it again and
+//! pays nothing. Rows are kept for ninety days, then they become a line a month and model.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pointsman_core::clock::Instant;
 use pointsman_core::id::{Id, WorkspaceId};
 
 use crate::Store;
+use crate::conversation::ConversationRef;
 use crate::db::{Record, Transaction};
 use crate::sheet::row;
-use crate::types::{CapReached, Caps, NewSpend, Result, Settled, SpendFor, SpendRow, SpendSum, StoreError};
+use crate::types::{
+    CapReached, Caps, KeptAnswer, NewSpend, Result, Settled, SpendFor, SpendRow, SpendSum, SpendTotal, StoreError,
+};
 
 const DAY: i64 = 86_400_000;
+
+/// For how long rows are kept, in milliseconds.
+const KEPT: i64 = 90 * DAY;
+
+/// For how long answers are kept: a host is back by then.
+const ANSWERS: i64 = DAY;
+
+/// Rows that are folded in one transaction.
+const FOLDED: i64 = 20_000;
+
+const OPEN_OF_SEND: &str = "select id from spend where ws=? and send=? and state=0 and send<>0";
+
+const ADD_TOTAL: &str = "insert into spend_total(ws,month,model,calls,amount,input,output) values (?,?,?,?,?,?,?) \
+    on conflict (ws,month,model) do update set calls=spend_total.calls+excluded.calls,amount=spend_total.amount+excluded.amount,\
+    input=spend_total.input+excluded.input,output=spend_total.output+excluded.output";
 
 /// The sums of the ledger, as they are stored.
 const SCOPES: [&str; 4] = ["day", "month", "workflow", "contact"];
@@ -28,6 +51,12 @@ impl Store {
             Box::pin(async move {
                 let now = store.clock.now();
                 let amount = new.amount.max(0);
+                let send = new.send.unwrap_or(Id(0));
+                if new.send.is_some()
+                    && let Some(open) = c.hold_one(OPEN_OF_SEND, row![ws, send]).await?
+                {
+                    return Ok(Ok(open.id(0)?));
+                }
                 let sums = sums(&new.of, now);
                 for (key, cap) in sums.iter().zip([caps.day, caps.month, caps.workflow, caps.contact]) {
                     let (Some((scope, owner, day)), Some(cap)) = (key, cap) else { continue };
@@ -42,10 +71,10 @@ impl Store {
                     add(c, ws, scope, owner, day, amount).await?;
                 }
                 let id = store.ids.next(now);
-                let sql = "insert into spend(ws,id,model,workflow,contact,run,state,amount,input,output,flag) \
-                           values (?,?,?,?,?,?,0,?,?,?,?)";
+                let sql = "insert into spend(ws,id,model,workflow,contact,run,send,state,amount,input,output,flag) \
+                           values (?,?,?,?,?,?,?,0,?,?,?,?)";
                 let contact = new.of.contact.unwrap_or(Id(0));
-                let mut args = row![ws, id, new.model, new.of.workflow, contact, new.of.run];
+                let mut args = row![ws, id, new.model, new.of.workflow, contact, new.of.run, send];
                 args.extend(row![amount, new.tokens.0, new.tokens.1, new.flag]);
                 c.run(sql, args).await?;
                 Ok(Ok(id))
@@ -54,8 +83,24 @@ impl Store {
         .await
     }
 
-    /// Puts in the place of a reservation what the call did cost. Once: what is settled stays as it is.
-    pub async fn settle_spend(&self, ws: WorkspaceId, id: Id, settled: Settled) -> Result<()> {
+    /// Settles what a send cost, where anything is reserved for it.
+    pub async fn settle_send(&self, ws: WorkspaceId, send: Id, settled: Settled) -> Result<()> {
+        match self.data.row(OPEN_OF_SEND, row![ws, send]).await? {
+            Some(open) => self.settle_spend(ws, open.id(0)?, settled, None).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts in the place of a reservation what the call did cost, and keeps what was answered. Once: what is settled stays as it is.
+    pub async fn settle_spend(&self, ws: WorkspaceId, id: Id, settled: Settled, answer: Option<KeptAnswer>) -> Result<()> {
+        let answer = match answer {
+            Some(answer) => {
+                let sealer = self.sealer(ws, answer.conversation.as_ref(), id).await?;
+                let body = sealer.seal(ws.0, "model_answer", id.0, &answer.body)?;
+                Some(row![ws, answer.event, answer.question.to_vec(), id, body])
+            }
+            None => None,
+        };
         self.alone(ws, move |_, c| {
             Box::pin(async move {
                 let sql = "select workflow,contact,run,amount,input,output from spend where ws=? and id=? and state=0";
@@ -69,6 +114,7 @@ impl Store {
                 let reserved: i64 = row.get(3)?;
                 let (state, amount, input, output) = match settled {
                     Settled::Cost { amount, input, output } => (1, amount.max(0), input, output),
+                    Settled::AsReserved => (1, reserved, row.get(4)?, row.get(5)?),
                     Settled::Nothing => (1, 0, 0, 0),
                     Settled::Whole => (2, reserved, row.get(4)?, row.get(5)?),
                 };
@@ -77,10 +123,80 @@ impl Store {
                     add(c, ws, scope, owner, day, amount - reserved).await?;
                 }
                 let sql = "update spend set state=?,amount=?,input=?,output=? where ws=? and id=?";
-                c.run(sql, row![state, amount, input, output, ws, id]).await
+                c.run(sql, row![state, amount, input, output, ws, id]).await?;
+                let Some(answer) = answer else { return Ok(()) };
+                let sql = "insert into model_answer(ws,event,question,id,body) values (?,?,?,?,?) on conflict do nothing";
+                c.run(sql, answer).await
             })
         })
         .await
+    }
+
+    /// What was answered to this question, where it was kept.
+    pub async fn kept_answer(
+        &self,
+        ws: WorkspaceId,
+        to: Option<&Arc<ConversationRef>>,
+        event: Id,
+        question: [u8; 32],
+    ) -> Result<Option<Vec<u8>>> {
+        let sql = "select id,body from model_answer where ws=? and event=? and question=?";
+        let Some(found) = self.data.row(sql, row![ws, event, question.to_vec()]).await? else { return Ok(None) };
+        let id: Id = found.id(0)?;
+        self.sealer(ws, to, id).await?.open(ws.0, "model_answer", id.0, &found.get::<Vec<u8>>(1)?).map(Some)
+    }
+
+    /// Makes lines a month of rows that are older than they are kept, forgets what contacts cost on days so long ago, and answers
+    /// that no leg can ask for any more.
+    pub async fn fold_spends(&self, ws: WorkspaceId) -> Result<()> {
+        let now = self.clock.now();
+        let (kept, answers) = (Id::first_of(now - KEPT), Id::first_of(now - ANSWERS));
+        let idle = "select 1 from spend where ws=? and id<? union all select 1 from model_answer where ws=? and id<? limit 1";
+        if self.data.row(idle, row![ws, kept, ws, answers]).await?.is_none() {
+            return Ok(());
+        }
+        self.alone(ws, move |_, c| {
+            Box::pin(async move {
+                c.run("delete from model_answer where ws=? and id<?", row![ws, answers]).await?;
+                let sql = "select id,model,amount,input,output from spend where ws=? and id<? order by id limit ?";
+                let rows = c.rows(sql, row![ws, kept, FOLDED]).await?;
+                let mut totals: BTreeMap<(i64, String), [i64; 4]> = BTreeMap::new();
+                let mut last = None;
+                for row in &rows {
+                    let id: Id = row.id(0)?;
+                    let total = totals.entry((month(id.made_at()), row.get(1)?)).or_default();
+                    for (sum, more) in total.iter_mut().zip([1, row.get(2)?, row.get(3)?, row.get(4)?]) {
+                        *sum = sum.saturating_add(more);
+                    }
+                    last = Some(id);
+                }
+                for ((month, model), [calls, amount, input, output]) in totals {
+                    c.run(ADD_TOTAL, row![ws, month, model, calls, amount, input, output]).await?;
+                }
+                if let Some(last) = last {
+                    c.run("delete from spend where ws=? and id<=?", row![ws, last]).await?;
+                }
+                // The sums of the house stay; those of a person go with the calls.
+                c.run("delete from spend_sum where ws=? and scope=3 and day<?", row![ws, (now - KEPT).div_euclid(DAY)]).await
+            })
+        })
+        .await
+    }
+
+    /// What models cost in months of which calls are not kept any more, newest first.
+    pub async fn spend_totals(&self, ws: WorkspaceId) -> Result<Vec<SpendTotal>> {
+        let sql = "select month,model,calls,amount,input,output from spend_total where ws=? order by month desc,model";
+        let read = |row: &Record| -> Result<SpendTotal> {
+            Ok(SpendTotal {
+                month: row.get::<i64>(0)? * DAY,
+                model: row.get(1)?,
+                calls: row.get(2)?,
+                amount: row.get(3)?,
+                input: row.get(4)?,
+                output: row.get(5)?,
+            })
+        };
+        self.data.rows(sql, row![ws]).await?.iter().map(read).collect()
     }
 
     /// The newest calls of the ledger.

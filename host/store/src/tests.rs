@@ -194,6 +194,7 @@ pub(crate) fn answer(house: &House, event: &KeptEvent, text: &str) -> Decide {
             due: house.clock.now(),
             operation: Operation::Send(Message::text(text)),
             marked: true,
+            approval: None,
         }],
         ..Decide::default()
     }

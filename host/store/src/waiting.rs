@@ -2,14 +2,12 @@
 //! makes the run due; the host that has the conversation's lane takes it from there. So it holds beside a host that runs on the
 //! same files, across a restart, and counts once. Here too: a conversation that people give back to the workflows.
 
-use pointsman_core::clock::Instant;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::journal::{self, Entry, RunState};
 use pointsman_core::run::Wake;
 
 use crate::Store;
-use crate::db::Transaction;
 use crate::sheet::row;
 use crate::types::{Result, RunRow};
 
@@ -41,24 +39,60 @@ impl Store {
         action: &'static str,
         wake: Wake,
     ) -> Result<std::result::Result<(), Failure>> {
-        let Some(found) = self.run(ws, id).await? else {
-            return Ok(Err(refusal("run.unknown", format!("there is no run {id}"))));
+        let seen = match self.seen(ws, id, kind).await? {
+            Ok(seen) => seen,
+            Err(refused) => return Ok(Err(refused)),
         };
-        let key = found.entries.iter().rev().find_map(|entry| match entry {
+        let key = seen.run.entries.iter().rev().find_map(|entry| match entry {
             Entry::Waiting { key, .. } => Some(key.clone()),
             _ => None,
         });
-        let entry = Entry::Told { key: key.unwrap_or_default(), wake: Box::new(wake) };
-        let sealer = self.sealer(ws, found.conversation.as_ref(), id).await?;
-        let seq = self.ids.next(self.clock.now());
-        let part = sealer.seal(ws.0, "journal", seq.0, &journal::pack(&[entry]))?;
-        let waiting = found.waiting.unwrap_or_default();
-        if found.state != RunState::Waiting || waiting == TOLD || !(kind.is_empty() || waiting == kind) {
+        let entry = Entry::Told { key: key.unwrap_or_default(), wake: Box::new(wake), yes: None };
+        self.tell(seen, kind, entry, (actor, action)).await
+    }
+
+    /// A run that waits for this, as it stands now.
+    pub(crate) async fn seen(&self, ws: WorkspaceId, id: Id, kind: &str) -> Result<std::result::Result<Seen, Failure>> {
+        // Before the run is read: what is written behind it is not seen.
+        let newest = self.data.row(NEWEST, row![ws, id]).await?.map_or(Ok(0), |row| row.get(0))?;
+        let Some(run) = self.run(ws, id).await? else {
+            return Ok(Err(refusal("run.unknown", format!("there is no run {id}"))));
+        };
+        let waiting = run.waiting.as_deref().unwrap_or_default();
+        if run.state != RunState::Waiting || waiting == TOLD || !(kind.is_empty() || waiting == kind) {
             return Ok(Err(not_waiting(id, kind)));
         }
-        let (actor, now) = (actor.to_owned(), self.clock.now());
+        Ok(Ok(Seen { run, newest }))
+    }
+
+    /// Writes down what a person says to a run, if it still stands as it was seen.
+    pub(crate) async fn tell(
+        &self,
+        seen: Seen,
+        kind: &'static str,
+        entry: Entry,
+        (actor, action): (&str, &'static str),
+    ) -> Result<std::result::Result<(), Failure>> {
+        let (ws, id) = (seen.run.workspace, seen.run.id);
+        let sealer = self.sealer(ws, seen.run.conversation.as_ref(), id).await?;
+        let now = self.clock.now();
+        let seq = self.ids.next(now);
+        let part = sealer.seal(ws.0, "journal", seq.0, &journal::pack(&[entry]))?;
+        let actor = actor.to_owned();
         self.alone(ws, move |store, c| {
-            Box::pin(async move { store.told(c, ws, id, kind, &waiting, (seq, part), now, (&actor, action)).await })
+            Box::pin(async move {
+                // Looks again, now that nobody else can write.
+                let still = "select until from run where ws=? and id=? and state=2 and waiting=?";
+                let waiting = seen.run.waiting.unwrap_or_default();
+                let newest = c.hold_one(NEWEST, row![ws, id]).await?.map_or(Ok(0), |row| row.get::<i64>(0))?;
+                if c.hold_one(still, row![ws, id, waiting]).await?.is_none() || newest != seen.newest {
+                    return Ok(Err(not_waiting(id, kind)));
+                }
+                c.run("update run set until=?,waiting=? where ws=? and id=?", row![now, TOLD, ws, id]).await?;
+                c.run("insert into journal(ws,run,seq,body) values (?,?,?,?)", row![ws, id, seq, part]).await?;
+                store.audit_within(c, ws, &actor, action, &id.to_string()).await?;
+                Ok(Ok(()))
+            })
         })
         .await
     }
@@ -85,30 +119,17 @@ impl Store {
         })
         .await
     }
-
-    /// Inside the transaction: looks again, now that nobody else can write.
-    #[expect(clippy::too_many_arguments, reason = "one transaction, told whole")]
-    async fn told(
-        &self,
-        c: &mut Transaction<'_>,
-        ws: WorkspaceId,
-        id: Id,
-        kind: &str,
-        waiting: &str,
-        (seq, part): (Id, Vec<u8>),
-        now: Instant,
-        (actor, action): (&str, &str),
-    ) -> Result<std::result::Result<(), Failure>> {
-        let still = "select until from run where ws=? and id=? and state=2 and waiting=?";
-        if c.hold_one(still, row![ws, id, waiting.to_owned()]).await?.is_none() {
-            return Ok(Err(not_waiting(id, kind)));
-        }
-        c.run("update run set until=?,waiting=? where ws=? and id=?", row![now, TOLD, ws, id]).await?;
-        c.run("insert into journal(ws,run,seq,body) values (?,?,?,?)", row![ws, id, seq, part]).await?;
-        self.audit_within(c, ws, actor, action, &id.to_string()).await?;
-        Ok(Ok(()))
-    }
 }
+
+/// A run as it was seen by whoever tells it something.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) run: RunRow,
+    /// The newest part of its journal.
+    newest: i64,
+}
+
+const NEWEST: &str = "select seq from journal where ws=? and run=? order by seq desc limit 1";
 
 fn not_waiting(id: Id, kind: &str) -> Failure {
     let what = if kind.is_empty() { "anything".to_owned() } else { format!("`{kind}`") };
@@ -118,6 +139,6 @@ fn not_waiting(id: Id, kind: &str) -> Failure {
     )
 }
 
-fn refusal(code: &str, message: String) -> Failure {
+pub(crate) fn refusal(code: &str, message: String) -> Failure {
     Failure::new(Class::Permanent, code, message)
 }

@@ -76,6 +76,11 @@ pub enum Question {
         /// At most so many.
         limit: u32,
     },
+    /// What contacts felt, newest week first: week, channel, topic, positive, neutral, negative.
+    Trends {
+        /// So many weeks, this one among them.
+        weeks: u32,
+    },
     /// The books.
     Books,
     /// What is parked.

@@ -151,6 +151,7 @@ fn decided(kept: &KeptEvent, run: Id, send: Id, workflow: &str, text: &str) -> D
             due: at,
             operation: Operation::Send(Message::text(said)),
             marked: true,
+            approval: None,
         }],
         ..Decide::default()
     }

@@ -29,6 +29,7 @@ mod run;
 mod serve;
 mod spend;
 mod table;
+mod trends;
 mod why;
 mod workflow;
 
@@ -80,6 +81,8 @@ enum Verb {
     Model(model::Args),
     /// What models cost, and what may still be spent.
     Spend(spend::Args),
+    /// What contacts felt, week by week: by channel, and by the tags that workflows put.
+    Trends(trends::Args),
     /// Conversations, and who has them.
     Conversation(conversation::Args),
     /// Proves that every kept webhook has ended or says what it waits for.
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Verb::Knowledge(args) => knowledge::run(&context, &args),
         Verb::Model(args) => model::run(&context, &args),
         Verb::Spend(args) => spend::run(&context, &args),
+        Verb::Trends(args) => trends::run(&context, &args),
         Verb::Conversation(args) => conversation::run(&context, &args),
         Verb::Books(args) => books::run(&context, &args),
         Verb::Run(args) => run::run(&context, &args),

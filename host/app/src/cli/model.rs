@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use pointsman_core::model::AiMode;
+use pointsman_engine::model::{self, Checked};
 use pointsman_model::{KEY, Provider, Settings};
 use pointsman_store::{CredentialRow, ModelRow, Store};
 use pointsman_vault::{CredentialPlace, fresh_secret};
@@ -26,7 +27,7 @@ const PIN: &str = "pin";
 
 /// Example: `POINTSMAN_SECRET_API_KEY=... pointsman model add main --provider openai --model gpt-4o-mini`
 ///
-/// Exit codes: 0 done, 1 there is no such connection, 2 cannot do it.
+/// Exit codes: 0 done, 1 there is no such connection, or it does not work, 2 cannot do it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -41,6 +42,11 @@ enum Verb {
     List,
     /// Removes a connection and its key.
     Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Asks a connection as little as it can be asked, and tells whether it works; else the code of what is wrong.
+    Check {
         /// Its name.
         name: String,
     },
@@ -92,6 +98,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
             Verb::Add(new) => add(context, &config, &store, new).await,
             Verb::List => list(context, &store).await,
             Verb::Remove { name } => remove(context, &store, name).await,
+            Verb::Check { name } => check(context, &config, &store, name).await,
             Verb::Ai { mode } => ai(context, &store, *mode).await,
         };
         store.close().await?;
@@ -209,6 +216,25 @@ async fn remove(context: &Context, store: &Store, name: &str) -> Result<ExitCode
         false => format!("there is no connection {name}; `pointsman model list` names them"),
     });
     Ok(ExitCode::from(u8::from(!removed)))
+}
+
+async fn check(context: &Context, config: &Config, store: &Store, name: &str) -> Result<ExitCode> {
+    let broker = wiring::broker(config)?;
+    // While the master key is being replaced, secrets are sealed under either.
+    broker.keys(store.succession().await?.as_ref()).await?;
+    match model::check(store.clone(), broker, config.models.engine(), FIRST_WORKSPACE, name).await {
+        Ok(checked) => {
+            context.answer(&json!({ "name": name, "works": true, "checked": checked }), || {
+                let one = |one: &Checked| format!("{name} answers ({}) within {} ms", one.asked, one.millis);
+                checked.iter().map(one).collect::<Vec<_>>().join("\n")
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(failure) => {
+            context.answer(&json!({ "name": name, "works": false, "error": failure }), || failure.to_string());
+            Ok(ExitCode::from(1))
+        }
+    }
 }
 
 async fn ai(context: &Context, store: &Store, mode: Option<AiMode>) -> Result<ExitCode> {

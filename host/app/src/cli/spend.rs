@@ -1,11 +1,12 @@
-//! `pointsman spend`: what models cost today and this month, what may still be spent, and the calls of which nobody knows the cost.
+//! `pointsman spend`: what models and paid templates cost today and this month, what may still be spent, the calls of which nobody knows
+//! the cost, and what is left of months of which the calls are not kept any more.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use pointsman_core::clock::{Clock as _, SystemClock};
 use pointsman_model::price::{self, Amount};
-use pointsman_store::{SpendRow, SpendSum};
+use pointsman_store::{SpendRow, SpendSum, SpendTotal};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -24,14 +25,15 @@ pub struct Args {
 pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     let config = context.config()?;
     let caps = config.models.caps();
-    let (sums, open, calls) = wiring::block_on(async {
+    let (sums, open, calls, totals) = wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
         let now = SystemClock.now();
         let sums = store.spend_sums(FIRST_WORKSPACE, now).await?;
         let open = store.open_spends(FIRST_WORKSPACE, i64::MAX).await?;
         let calls = store.spends(FIRST_WORKSPACE, args.calls).await?;
+        let totals = store.spend_totals(FIRST_WORKSPACE).await?;
         store.close().await?;
-        Ok((sums, open, calls))
+        Ok((sums, open, calls, totals))
     })?;
     let cap_of = |scope: &str| match scope {
         "day" => caps.day,
@@ -49,17 +51,35 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
             "no_training": row.flag,
         })
     };
+    let total = |one: &SpendTotal| {
+        json!({
+            "month": month(one), "model": one.model, "calls": one.calls, "amount": decimal(one.amount),
+            "input_tokens": one.input, "output_tokens": one.output,
+        })
+    };
     let answer = json!({
         "sums": sums.iter().map(sum).collect::<Vec<Value>>(),
         "unsettled": { "calls": open.len(), "amount": decimal(reserved) },
         "calls": calls.iter().map(call).collect::<Vec<Value>>(),
+        "months": totals.iter().map(total).collect::<Vec<Value>>(),
     });
-    context.answer(&answer, || text(&sums, &cap_of, (open.len(), reserved), &calls));
+    context.answer(&answer, || text(&sums, &cap_of, (open.len(), reserved), &calls, &totals));
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(sums: &[SpendSum], cap_of: &dyn Fn(&str) -> Option<Amount>, open: (usize, Amount), calls: &[SpendRow]) -> String {
-    if sums.is_empty() && calls.is_empty() {
+/// `2026-08`
+fn month(of: &SpendTotal) -> String {
+    moment(of.month).chars().take(7).collect()
+}
+
+fn text(
+    sums: &[SpendSum],
+    cap_of: &dyn Fn(&str) -> Option<Amount>,
+    open: (usize, Amount),
+    calls: &[SpendRow],
+    totals: &[SpendTotal],
+) -> String {
+    if sums.is_empty() && calls.is_empty() && totals.is_empty() {
         return "nothing was spent this month".to_owned();
     }
     let cap = |scope: &str| cap_of(scope).map_or_else(|| "-".to_owned(), price::shown);
@@ -90,6 +110,14 @@ fn text(sums: &[SpendSum], cap_of: &dyn Fn(&str) -> Option<Amount>, open: (usize
         let rows: Vec<[String; 7]> = calls.iter().map(row).collect();
         let heads = ["WHEN", "MODEL", "WORKFLOW", "STATE", "TOKENS", "COST", "SENT AGAINST TRAINING"];
         told.extend(["\n\n", &table(heads, &rows)]);
+    }
+    if !totals.is_empty() {
+        let row = |one: &SpendTotal| {
+            let tokens = format!("{}+{}", one.input, one.output);
+            [month(one), one.model.clone(), one.calls.to_string(), tokens, price::shown(one.amount)]
+        };
+        let rows: Vec<[String; 5]> = totals.iter().map(row).collect();
+        told.extend(["\n\n", &table(["MONTH", "MODEL", "CALLS", "TOKENS", "COST"], &rows)]);
     }
     told
 }

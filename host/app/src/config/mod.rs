@@ -21,6 +21,7 @@ mod models;
 mod sandbox;
 mod store;
 mod telemetry;
+mod templates;
 
 pub use broker::Broker;
 pub use egress::Egress;
@@ -33,6 +34,7 @@ pub use models::Models;
 pub use sandbox::{Sandbox, compiler};
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};
+pub use templates::Templates;
 
 /// The commented default file.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -58,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// What models may cost and be told.
     pub models: Models,
+    /// What templates cost.
+    pub templates: Templates,
     /// How plugins run.
     pub sandbox: Sandbox,
     /// What is written to the log.

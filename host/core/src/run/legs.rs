@@ -339,5 +339,9 @@ pub(super) fn drafts(effects: Vec<Effect>) -> (Option<Message>, Vec<Effect>) {
 
 /// Effects with their numbers, from `first` on.
 pub(super) fn decided(path: &str, first: u32, effects: Vec<(Effect, bool)>) -> Vec<Decided> {
-    effects.into_iter().zip(first..).map(|((effect, marked), n)| Decided { path: path.to_owned(), n, effect, marked }).collect()
+    effects
+        .into_iter()
+        .zip(first..)
+        .map(|((effect, marked), n)| Decided { path: path.to_owned(), n, effect, marked, approval: None })
+        .collect()
 }

@@ -37,12 +37,13 @@ use crate::workflow::program::{Handler, Op, Program, Script, Site, Verb};
 use calls::Beginning;
 use each::Loop;
 use legs::{Asked, Legs, Wished, decided, drafts};
-use waits::{Waiting, call_path};
+use waits::Waiting;
 
 pub use crate::wait::{APPROVE, ASK, CALL, Called, Filter, RETRY, SLEEP, WAIT, Wait, Wake};
 pub use action::{Action, Call, Ended, RunEnd, Started, Work};
 pub use calls::{Begin, DEPTH};
 pub use look::inputs;
+pub(crate) use waits::call_path;
 pub(crate) use wishes::moment;
 
 /// A run of one workflow for one event.

@@ -156,7 +156,7 @@ impl Machine {
             Some(call) => (call_path(path, call.n), question.tries),
             None => (path.to_string(), self.legs.as_ref().map_or(0, |legs| legs.said)),
         };
-        let effect = Decided { path: place, n, effect: Effect::Reply(said.clone()), marked: question.marked };
+        let effect = Decided { path: place, n, effect: Effect::Reply(said.clone()), marked: question.marked, approval: None };
         // A script's question rides in the entry of the leg that asks it.
         if call.is_some()
             && question.tries == 0
@@ -303,6 +303,7 @@ impl Machine {
                     // A draft that was approved.
                     let place = call_path(&waiting.path, call.n);
                     let effects = decided(&place, 0, send.map(|message| (Effect::Reply(message), true)).into_iter().collect());
+                    let effects = approved(effects, &waiting.key);
                     self.answer(&waiting.path, call, Ok(output), marked, Ran::default(), effects);
                 }
                 None => {
@@ -313,7 +314,7 @@ impl Machine {
                     let ran =
                         gave.map_or_else(Ran::default, |gave| Ran { input: gave.input, usage: gave.usage, ended: Some(at) });
                     let effects = send.map(|message| (Effect::Reply(message), marked_send)).into_iter().collect();
-                    let effects = self.decide(&waiting.path, effects);
+                    let effects = approved(self.decide(&waiting.path, effects), &waiting.key);
                     self.done(program, site, output, marked, effects, ran);
                 }
             },
@@ -342,7 +343,12 @@ impl Machine {
     }
 }
 
+/// What leaves because a person said yes, and not without.
+fn approved(effects: Vec<Decided>, key: &str) -> Vec<Decided> {
+    effects.into_iter().map(|effect| Decided { approval: Some(key.to_owned()), ..effect }).collect()
+}
+
 /// The path of a call of a script, under which its own effects stand.
-pub(super) fn call_path(path: &str, n: u32) -> String {
+pub(crate) fn call_path(path: &str, n: u32) -> String {
     format!("{path}.calls[{n}]")
 }

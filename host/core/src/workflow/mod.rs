@@ -162,11 +162,20 @@ impl Workflow {
     /// What the step at a path does, in the word of the file: `reply`, `script`, for `use` the plugin's id.
     #[must_use]
     pub fn verb_at(&self, path: &str) -> Option<&str> {
-        self.program
-            .find(path)
-            .and_then(|(site, _)| self.program.sites.get(site))
-            .and_then(|site| site.verb.as_ref())
-            .map(Verb::word)
+        self.step_at(path).map(Verb::word)
+    }
+
+    /// The plugin that the step at a path uses.
+    #[must_use]
+    pub fn plugin_at(&self, path: &str) -> Option<&str> {
+        match self.step_at(path) {
+            Some(Verb::Use { plugin, .. }) => Some(&**plugin),
+            _ => None,
+        }
+    }
+
+    fn step_at(&self, path: &str) -> Option<&Verb> {
+        self.program.find(path).and_then(|(site, _)| self.program.sites.get(site)).and_then(|site| site.verb.as_ref())
     }
 
     /// SHA-256 over the YAML and the scripts that it names, hex: the version's name.

@@ -362,15 +362,16 @@ create table model (
 );
 create unique index model_name on model (ws, name);
 
--- The ledger of what models cost, in billionths of the operator's currency. A row is written before a call with what it can cost at most,
--- and settled after it. One that is not settled counts whole: whoever asked ended in between.
+-- The ledger of what models and paid templates cost, in billionths of the operator's currency. A row is written before a call with what it
+-- can cost at most, and settled after it. One that is not settled counts whole: whoever asked ended in between.
 create table spend (
     ws bigint not null,
     id bigint not null,
-    model text not null,          -- the connection's name and the model's
+    model text not null,          -- the connection's name and the model's; template/ and its name
     workflow text not null,
     contact bigint not null,      -- 0: none
     run bigint not null,
+    send bigint not null,         -- the send that is paid for; 0: a question to a model
     state bigint not null,      -- 0 reserved, 1 settled, 2 counted whole, for nobody knows what it cost
     amount bigint not null,
     input bigint not null,        -- tokens; of a reserved one what it has at most
@@ -379,6 +380,7 @@ create table spend (
     primary key (ws, id)
 );
 create index spend_open on spend (ws, id) where state = 0;
+create unique index spend_send on spend (ws, send) where state = 0 and send <> 0; -- one reservation a send
 
 -- Its sums, against which a call is reserved: of the workspace a day and a month, of a workflow and a contact a day.
 create table spend_sum (
@@ -390,6 +392,41 @@ create table spend_sum (
     primary key (ws, scope, owner, day)
 );
 create index spend_sum_day on spend_sum (ws, day);
+
+-- What became of rows of the ledger that are older than it is kept: a line a month and model.
+create table spend_total (
+    ws bigint not null,
+    month bigint not null,        -- its first day, since 1970, UTC
+    model text not null,
+    calls bigint not null,
+    amount bigint not null,
+    input bigint not null,
+    output bigint not null,
+    primary key (ws, month, model)
+);
+
+-- Answers of models, written together with what they cost: a leg that is played again after a crash is told the same, and nothing is paid
+-- twice. Kept for a day. Sealed like the run.
+create table model_answer (
+    ws bigint not null,
+    event bigint not null,        -- a run that is lost with its host begins again under another id, for the same event
+    question bytea not null,       -- a hash: of what was asked, where among all that the event began
+    id bigint not null,           -- spend.id
+    body bytea not null,
+    primary key (ws, event, question)
+);
+create index model_answer_id on model_answer (ws, id);
+
+-- What contacts felt, as the step `sentiment` told it, counted by day, channel and the tags that workflows put. No words of anybody.
+create table trend (
+    ws bigint not null,
+    day bigint not null,          -- since 1970, UTC
+    channel bigint not null,
+    topic text not null,          -- a tag as it is written in a workflow; empty: all
+    label text not null,          -- positive, neutral, negative
+    count bigint not null,
+    primary key (ws, day, channel, topic, label)
+);
 
 create table audit (
     ws bigint not null,

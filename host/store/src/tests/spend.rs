@@ -6,12 +6,16 @@ use pointsman_core::id::Id;
 use pointsman_core::model::AiMode;
 use serde_json::json;
 
-use super::{WS, house};
-use crate::{CapReached, Caps, CredentialRow, ModelRow, NewSpend, Settled, SpendFor, SpendRow, WorkspaceRow};
+use super::{WS, house, message};
+use crate::{CapReached, Caps, CredentialRow, KeptAnswer, ModelRow, NewSpend, Settled, SpendFor, SpendRow, Trend, WorkspaceRow};
 
 super::on_both! {
     many_calls_at_the_cap_never_exceed_it,
     a_call_is_settled_once_and_on_its_own_day,
+    a_send_is_paid_for_once_for_all_its_attempts,
+    an_answer_is_told_again_at_its_place_alone_and_for_a_day,
+    old_calls_become_a_line_a_month_and_model,
+    what_was_felt_adds_up,
     a_connection_stands_with_its_key_or_not_at_all,
 }
 
@@ -21,7 +25,7 @@ const CAPS: Caps = Caps { day: Some(1_000), month: Some(1_500), workflow: Some(7
 
 fn call(n: i64, amount: i64) -> NewSpend {
     let of = SpendFor { workspace: WS, workflow: format!("w{}", n % 2), contact: Some(Id(100 + n % 5)), run: Id(n) };
-    NewSpend { of, model: "main/m-1".to_owned(), amount, tokens: (10, 20), flag: Some("store=false") }
+    NewSpend { of, model: "main/m-1".to_owned(), amount, tokens: (10, 20), flag: Some("store=false"), send: None }
 }
 
 fn cap_of(scope: &str) -> i64 {
@@ -44,7 +48,7 @@ async fn many_calls_at_the_cap_never_exceed_it() {
                 2 => Settled::Cost { amount: 20, input: 5, output: 5 },
                 _ => return 1,
             };
-            store.settle_spend(WS, id, settled).await.unwrap();
+            store.settle_spend(WS, id, settled, None).await.unwrap();
             1
         });
         // What is spent and what is under way is looked at in between.
@@ -93,8 +97,8 @@ async fn a_call_is_settled_once_and_on_its_own_day() {
     house.clock.advance(DAY);
     let dear = house.store.reserve_spend(call(2, 601), caps).await.unwrap().unwrap_err();
     assert_eq!(dear, CapReached { scope: "month", spent: 900, cap: 1_500 });
-    house.store.settle_spend(WS, first, Settled::Cost { amount: 100, input: 7, output: 8 }).await.unwrap();
-    house.store.settle_spend(WS, first, Settled::Nothing).await.unwrap();
+    house.store.settle_spend(WS, first, Settled::Cost { amount: 100, input: 7, output: 8 }, None).await.unwrap();
+    house.store.settle_spend(WS, first, Settled::Nothing, None).await.unwrap();
     assert_eq!(
         house.store.spend_sums(WS, house.clock_now()).await.unwrap()[0].amount,
         100,
@@ -149,4 +153,108 @@ async fn a_connection_stands_with_its_key_or_not_at_all() {
     let acts: Vec<String> = store.audit_lines(WS, 3).await.unwrap().into_iter().map(|line| line.action).collect();
     assert!(acts.contains(&"model.remove".to_owned()), "{acts:?}");
     assert_eq!(store.audit_check(WS).await.unwrap(), None);
+}
+
+async fn a_send_is_paid_for_once_for_all_its_attempts() {
+    let house = house().await;
+    let template =
+        |send: i64| NewSend { model: "template/x".into(), tokens: (0, 0), flag: None, send: Some(Id(send)), ..call(1, 200) };
+    let reserve = |send: i64| house.store.reserve_spend(template(send), CAPS);
+    let first = reserve(7).await.unwrap().unwrap();
+    assert_eq!(reserve(7).await.unwrap().unwrap(), first, "another attempt, or another host, pays no second time");
+    let dear = reserve(8).await.unwrap().unwrap_err();
+    assert_eq!((dear.scope, dear.spent), ("contact", 200));
+    house.store.settle_send(WS, Id(7), Settled::Nothing).await.unwrap();
+    house.store.settle_send(WS, Id(9), Settled::Whole).await.unwrap();
+    let again = reserve(7).await.unwrap().unwrap();
+    assert!(again > first, "a person had it tried again after it was refused");
+    house.store.settle_send(WS, Id(7), Settled::AsReserved).await.unwrap();
+    house.store.settle_send(WS, Id(7), Settled::Nothing).await.unwrap();
+    let rows = house.store.spends(WS, 9).await.unwrap();
+    assert_eq!(rows.iter().map(|row| (row.state, row.amount)).collect::<Vec<_>>(), [("settled", 200), ("settled", 0)]);
+}
+
+async fn an_answer_is_told_again_at_its_place_alone_and_for_a_day() {
+    let mut house = house().await;
+    let kept = house.take(vec![message("1", "m1", "x"), message("2", "m2", "x")]).await;
+    let of = |n: usize| kept.events[n].conversation.clone();
+    let cost = Settled::Cost { amount: 5, input: 1, output: 1 };
+    for (n, words) in [(0, "for one"), (1, "for the other")] {
+        let id = house.store.reserve_spend(call(n, 50), Caps::default()).await.unwrap().unwrap();
+        let answer = KeptAnswer {
+            conversation: of(usize::try_from(n).unwrap()),
+            event: Id(40 + n),
+            question: [1; 32],
+            body: words.into(),
+        };
+        house.store.settle_spend(WS, id, cost, Some(answer.clone())).await.unwrap();
+        // Settled is settled, and so is what was answered.
+        let other = KeptAnswer { body: b"another".to_vec(), ..answer };
+        house.store.settle_spend(WS, id, Settled::Nothing, Some(other)).await.unwrap();
+    }
+    let told = async |house: &super::House, n: usize, run: i64, question: u8| {
+        let found = house.store.kept_answer(WS, of(n).as_ref(), Id(run), [question; 32]).await.unwrap();
+        found.map(|body| String::from_utf8(body).unwrap())
+    };
+    assert_eq!(told(&house, 0, 40, 1).await.as_deref(), Some("for one"));
+    assert_eq!(told(&house, 1, 41, 1).await.as_deref(), Some("for the other"));
+    assert_eq!((told(&house, 0, 40, 2).await, told(&house, 0, 42, 1).await), (None, None));
+    assert!(house.store.kept_answer(WS, of(1).as_ref(), Id(40), [1; 32]).await.is_err(), "sealed with the contact's own key");
+    house.store.erase_contact(WS, of(0).unwrap().contact, "cli").await.unwrap();
+    assert!(house.store.kept_answer(WS, of(0).as_ref(), Id(40), [1; 32]).await.is_err());
+    house.again().await;
+    house.clock.advance(DAY + 60_000);
+    house.store.fold_spends(WS).await.unwrap();
+    assert_eq!(told(&house, 1, 41, 1).await, None);
+    assert_eq!(house.store.spends(WS, 9).await.unwrap().len(), 2, "what it cost is kept longer");
+}
+
+async fn old_calls_become_a_line_a_month_and_model() {
+    let house = house().await;
+    for n in 0..4 {
+        let id = house.store.reserve_spend(call(n, 50), Caps::default()).await.unwrap().unwrap();
+        // One was never settled: it counts whole.
+        if n > 0 {
+            house.store.settle_spend(WS, id, Settled::Cost { amount: 10, input: 3, output: 4 }, None).await.unwrap();
+        }
+    }
+    let began = house.clock_now();
+    house.clock.advance(89 * DAY);
+    let young = house.store.reserve_spend(call(1, 70), Caps::default()).await.unwrap().unwrap();
+    house.store.fold_spends(WS).await.unwrap();
+    assert_eq!((house.store.spends(WS, 9).await.unwrap().len(), house.store.spend_totals(WS).await.unwrap()), (5, vec![]));
+    house.clock.advance(2 * DAY);
+    for _ in 0..2 {
+        house.store.fold_spends(WS).await.unwrap();
+        let left = house.store.spends(WS, 9).await.unwrap();
+        assert_eq!(left.iter().map(|row| row.id).collect::<Vec<_>>(), [young]);
+        let totals = house.store.spend_totals(WS).await.unwrap();
+        let [total] = totals.as_slice() else { panic!("{totals:?}") };
+        let found = (total.model.as_str(), total.calls, total.amount, total.input, total.output);
+        assert_eq!(found, ("main/m-1", 4, 50 + 3 * 10, 10 + 3 * 3, 20 + 3 * 4));
+        assert!(total.month <= began && began - total.month < 31 * DAY);
+        let scopes: Vec<&str> = house.store.spend_sums(WS, began).await.unwrap().iter().map(|sum| sum.scope).collect();
+        assert_eq!(
+            scopes,
+            ["day", "month", "workflow", "workflow"],
+            "what the house spent stays, what it spent for a person does not"
+        );
+    }
+}
+
+async fn what_was_felt_adds_up() {
+    let house = house().await;
+    let felt = |day: i64, topic: &str, label: &str, count: i64| {
+        (WS, Trend { day, channel: Id(3), topic: topic.into(), label: label.into(), count })
+    };
+    house
+        .store
+        .add_trends(vec![felt(5, "bread", "negative", 1), felt(5, "", "negative", 2), felt(4, "", "positive", 9)])
+        .await
+        .unwrap();
+    house.store.add_trends(vec![felt(5, "", "negative", 3), felt(5, "", "neutral", 1)]).await.unwrap();
+    let rows = house.store.trends(WS, 5).await.unwrap();
+    let shown: Vec<_> = rows.iter().map(|t| (t.topic.as_str(), t.label.as_str(), t.count)).collect();
+    assert_eq!(shown, [("", "negative", 5), ("", "neutral", 1), ("bread", "negative", 1)]);
+    assert!(house.store.trends(Id(2), 0).await.unwrap().is_empty(), "another workspace felt nothing");
 }

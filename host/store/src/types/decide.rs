@@ -98,6 +98,8 @@ pub struct NewSend {
     pub operation: Operation,
     /// Whether words from outside had a part in it.
     pub marked: bool,
+    /// The key of the approval without which it must not leave.
+    pub approval: Option<String>,
 }
 
 /// An internal note on a conversation.

@@ -1,11 +1,14 @@
 //! Connections to models and what they cost, as they go in and come out.
 
+use std::sync::Arc;
+
 use pointsman_core::clock::Instant;
 use pointsman_core::id::{Id, WorkspaceId};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::CredentialRow;
+use crate::conversation::ConversationRef;
 
 /// A connection to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,53 @@ pub struct NewSpend {
     pub tokens: (i64, i64),
     /// What is sent against training on it.
     pub flag: Option<&'static str>,
+    /// The send that is paid for, once for all its attempts; of a question to a model none.
+    pub send: Option<Id>,
+}
+
+/// An answer of a model that is kept with what it cost.
+#[derive(Debug, Clone)]
+pub struct KeptAnswer {
+    /// Whose key seals it; of a run outside of any conversation none.
+    pub conversation: Option<Arc<ConversationRef>>,
+    /// The event whose run asked.
+    pub event: Id,
+    /// A hash of what was asked, and where.
+    pub question: [u8; 32],
+    /// What was answered.
+    pub body: Vec<u8>,
+}
+
+/// What a model cost in a month of which the calls are not kept any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpendTotal {
+    /// The first moment of the month.
+    pub month: Instant,
+    /// The connection's name and the model's.
+    pub model: String,
+    /// How many.
+    pub calls: i64,
+    /// In billionths.
+    pub amount: i64,
+    /// Tokens of the questions.
+    pub input: i64,
+    /// Tokens of the answers.
+    pub output: i64,
+}
+
+/// How often something was felt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trend {
+    /// Days since 1970, UTC.
+    pub day: i64,
+    /// By which channel.
+    pub channel: Id,
+    /// A tag; empty: all messages.
+    pub topic: String,
+    /// `positive`, `neutral`, `negative`.
+    pub label: String,
+    /// How often.
+    pub count: i64,
 }
 
 /// A cap that a call would exceed.
@@ -88,6 +138,8 @@ pub enum Settled {
         /// Of the answer.
         output: i64,
     },
+    /// It cost what was reserved.
+    AsReserved,
     /// It cost nothing: it never left, or was not taken.
     Nothing,
     /// Nobody knows what it cost: it counts whole.

@@ -1,5 +1,6 @@
 //! What becomes of a send.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pointsman_core::clock::Instant;
@@ -7,6 +8,7 @@ use pointsman_core::failure::Failure;
 use pointsman_core::id::{Id, WorkspaceId};
 use pointsman_core::outbox::SendState;
 use pointsman_core::ports::Operation;
+use serde::{Deserialize, Serialize};
 
 use crate::conversation::ConversationRef;
 
@@ -68,4 +70,14 @@ pub struct SendRow {
     pub reason: Option<Failure>,
     /// What to do.
     pub operation: Operation,
+    /// The key of the approval without which it must not leave.
+    pub approval: Option<String>,
+}
+
+/// What is sealed of a send.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SendBody<'a> {
+    pub(crate) operation: Cow<'a, Operation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<Cow<'a, str>>,
 }

@@ -18,6 +18,8 @@ type Asked = State<Arc<Room>>;
 
 /// Rows in a list, unless asked for another number.
 const ROWS: u32 = 50;
+/// Weeks of a trend, unless asked for another number.
+const WEEKS: u32 = 8;
 /// Rows in a list at most.
 const MOST: u32 = 200;
 
@@ -31,6 +33,7 @@ pub(super) fn router() -> Router<Arc<Room>> {
         .route("/api/v1/parked", get(parked))
         .route("/api/v1/channels", get(channels))
         .route("/api/v1/workflows", get(workflows))
+        .route("/api/v1/trends", get(trends))
 }
 
 /// What a list may be asked for.
@@ -38,14 +41,25 @@ pub(super) fn router() -> Router<Arc<Room>> {
 struct Asking {
     limit: Option<String>,
     conversation: Option<String>,
+    weeks: Option<String>,
 }
 
 impl Asking {
     fn rows(&self) -> Result<u32, Problem> {
-        let Some(limit) = &self.limit else { return Ok(ROWS) };
-        let rows = limit.parse().ok().filter(|rows| (1..=MOST).contains(rows));
-        rows.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "limit.invalid", format!("limit is a number from 1 to {MOST}")))
+        number("limit", self.limit.as_deref(), ROWS, MOST)
     }
+
+    fn weeks(&self) -> Result<u32, Problem> {
+        number("weeks", self.weeks.as_deref(), WEEKS, MOST)
+    }
+}
+
+fn number(what: &str, asked: Option<&str>, usual: u32, most: u32) -> Result<u32, Problem> {
+    let Some(asked) = asked else { return Ok(usual) };
+    let number = asked.parse().ok().filter(|number| (1..=most).contains(number));
+    let wrong =
+        || Problem::new(StatusCode::BAD_REQUEST, format!("{what}.invalid"), format!("{what} is a number from 1 to {most}"));
+    number.ok_or_else(wrong)
 }
 
 async fn ask(room: &Room, question: Question) -> Answer {
@@ -83,4 +97,8 @@ async fn channels(State(room): Asked) -> Answer {
 
 async fn workflows(State(room): Asked) -> Answer {
     ask(&room, Question::Workflows).await
+}
+
+async fn trends(State(room): Asked, Query(asking): Query<Asking>) -> Answer {
+    ask(&room, Question::Trends { weeks: asking.weeks()? }).await
 }

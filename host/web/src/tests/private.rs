@@ -34,6 +34,8 @@ async fn every_address_of_the_api_asks_its_question() {
         ("/api/v1/runs/34", Question::Run("34".into())),
         ("/api/v1/conversations?limit=200", Question::Conversations { limit: 200 }),
         ("/api/v1/conversations/12/messages", Question::Messages { conversation: "12".into(), limit: 50 }),
+        ("/api/v1/trends", Question::Trends { weeks: 8 }),
+        ("/api/v1/trends?weeks=3", Question::Trends { weeks: 3 }),
         ("/api/v1/books", Question::Books),
         ("/api/v1/channels", Question::Channels),
         ("/api/v1/workflows", Question::Workflows),

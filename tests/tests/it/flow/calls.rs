@@ -305,13 +305,13 @@ async fn a_script_calls_drafts_raises_and_is_told_what_it_may_not() {
     host.stop().await;
     let host = site.host().await;
     says(&site, "8").await;
-    let run = eventually("a draft waits", || {
+    let approval = eventually("a draft waits", || {
         let list = site.done(&["approval", "list"]);
-        list[0]["run"].as_str().map(str::to_owned)
+        list[0]["approval"].as_str().map(str::to_owned)
     })
     .await;
     assert_eq!(said(&site, 2).await.len(), 2, "nothing leaves before");
-    site.done(&["approval", "approve", &run]);
+    site.done(&["approval", "approve", &approval]);
     assert_eq!(said(&site, 4).await[2..], ["8 rolls, then.", "true denied.http call.not_named"]);
     host.idle().await;
     assert_eq!(site.done(&["conversation", "list"])[0]["tags"], json!(["counted-8"]));

@@ -14,6 +14,8 @@ mod packages;
 mod parked;
 mod requests;
 mod shipped;
+mod spend;
+mod trends;
 mod triggers;
 mod try_plugin;
 mod versions;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use pointsman::wiring::FIRST_WORKSPACE;
-use pointsman_emulator::By;
+use pointsman_emulator::{By, LlmConfig, Mode};
 
+use crate::support::models::site_with_model;
 use crate::support::{ANA, InTest, Site};
 
 fn shipped() -> PathBuf {
@@ -109,34 +110,49 @@ async fn check_has_nothing_to_say_about_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_holds_its_conversation() {
-    for (name, turns, end) in TALKS {
-        let site = Site::new(&[]).await;
-        let folder = site.workflows().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        for file in std::fs::read_dir(shipped().join(name)).unwrap().map(Result::unwrap).filter(|f| f.path().is_file()) {
-            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-        }
-        site.done(&["publish", &folder.to_string_lossy()]);
-        for base in std::fs::read_dir(shipped().join(name).join("knowledge")).into_iter().flatten().map(Result::unwrap) {
-            let name = base.file_name().to_string_lossy().into_owned();
-            site.done(&["knowledge", "sync", &name, &base.path().to_string_lossy()]);
-        }
-        let host = site.host().await;
-        for (does, expected) in *turns {
-            turn(&site, &host, name, does, expected).await;
-        }
-        let rows = host.store().conversations(FIRST_WORKSPACE, 10).await.unwrap();
-        let [row] = rows.as_slice() else { panic!("{name}: {} conversations", rows.len()) };
-        let (tags, assigned, notes) = end;
-        assert_eq!((row.body.tags.as_slice(), row.body.assigned.as_deref()), (owned(tags).as_slice(), *assigned), "{name}");
-        let kept = host.store().notes(&row.conversation, 10).await.unwrap();
-        assert_eq!(kept.len(), notes.len(), "{name}: {kept:?}");
-        for (note, wanted) in kept.iter().zip(*notes) {
-            assert!(note.text.contains(wanted), "{name}: {}", note.text);
-        }
-        host.stop().await;
-        site.books();
+    for talk in TALKS {
+        hold(&Site::new(&[]).await, talk).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_holds_it_with_ai_off_and_no_model_is_asked() {
+    for talk in TALKS {
+        let (site, llm) = site_with_model(&[], LlmConfig::default()).await;
+        llm.set(Mode::Says("I answer whatever I am asked.".into()));
+        site.done(&["model", "ai", "off"]);
+        hold(&site, talk).await;
+        assert!(llm.asked().is_empty(), "{}: {:?}", talk.0, llm.asked());
+    }
+}
+
+/// Publishes a workflow and holds its conversation.
+async fn hold(site: &Site, (name, turns, end): &Talk) {
+    let folder = site.workflows().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in std::fs::read_dir(shipped().join(name)).unwrap().map(Result::unwrap).filter(|f| f.path().is_file()) {
+        std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+    }
+    site.done(&["publish", &folder.to_string_lossy()]);
+    for base in std::fs::read_dir(shipped().join(name).join("knowledge")).into_iter().flatten().map(Result::unwrap) {
+        let name = base.file_name().to_string_lossy().into_owned();
+        site.done(&["knowledge", "sync", &name, &base.path().to_string_lossy()]);
+    }
+    let host = site.host().await;
+    for (does, expected) in *turns {
+        turn(site, &host, name, does, expected).await;
+    }
+    let rows = host.store().conversations(FIRST_WORKSPACE, 10).await.unwrap();
+    let [row] = rows.as_slice() else { panic!("{name}: {} conversations", rows.len()) };
+    let (tags, assigned, notes) = end;
+    assert_eq!((row.body.tags.as_slice(), row.body.assigned.as_deref()), (owned(tags).as_slice(), *assigned), "{name}");
+    let kept = host.store().notes(&row.conversation, 10).await.unwrap();
+    assert_eq!(kept.len(), notes.len(), "{name}: {kept:?}");
+    for (note, wanted) in kept.iter().zip(*notes) {
+        assert!(note.text.contains(wanted), "{name}: {}", note.text);
+    }
+    host.stop().await;
+    site.books();
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

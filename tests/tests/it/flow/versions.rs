@@ -233,7 +233,9 @@ async fn a_run_that_stands_goes_on_when_a_person_says_so() {
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.code() == Some(2) && told.contains(code), "{args:?}: {told}");
     }
-    site.done(&["approval", "approve", &run]);
+    let approval = site.done(&["approval", "list"])[0]["approval"].as_str().unwrap().to_owned();
+    assert!(approval.starts_with(&run));
+    site.done(&["approval", "approve", &approval]);
     standing(&site, &run, "done").await;
     assert_eq!(site.emulator.said_to(ANA), ["on, false", "done"]);
     process.stop();

@@ -190,20 +190,20 @@ async fn a_draft_is_sent_when_a_person_approves_it_and_once() {
     // A crash between draft and approval changes nothing.
     process.kill();
     let process = site.serve(&[]);
-    let run = list[0]["run"].as_str().unwrap().to_owned();
-    site.done(&["approval", "approve", &run, "--by", "agent/mia"]);
-    let twice = site.cli(&["approval", "approve", &run]);
+    let approval = list[0]["approval"].as_str().unwrap().to_owned();
+    site.done(&["approval", "approve", &approval, "--by", "agent/mia"]);
+    let twice = site.cli(&["approval", "approve", &approval]);
     assert_eq!(twice.status.code(), Some(1), "{}", String::from_utf8_lossy(&twice.stdout));
     assert_eq!(said(&site, 1).await, ["Dear Ana, yes."]);
 
     says(&site, "and another one").await;
-    let run = waiting(1).await[0]["run"].as_str().unwrap().to_owned();
-    site.done(&["approval", "approve", &run, "--text", "Dear Ana, gladly."]);
+    let approval = waiting(1).await[0]["approval"].as_str().unwrap().to_owned();
+    site.done(&["approval", "approve", &approval, "--text", "Dear Ana, gladly."]);
     assert_eq!(said(&site, 2).await[1], "Dear Ana, gladly.");
 
     says(&site, "and a third").await;
-    let run = waiting(1).await[0]["run"].as_str().unwrap().to_owned();
-    site.done(&["approval", "reject", &run]);
+    let approval = waiting(1).await[0]["approval"].as_str().unwrap().to_owned();
+    site.done(&["approval", "reject", &approval]);
     assert_eq!(said(&site, 3).await[2], "A person will write to you.");
     waiting(0).await;
     process.stop();

@@ -1,6 +1,8 @@
 //! What must never happen: tokens or words in the clear, erased words that come back, a plugin or a script that reaches
 //! beyond its box.
 
+mod ai_off;
+mod approvals;
 mod astray;
 mod attacks;
 mod broker;

@@ -207,6 +207,7 @@ impl Stage {
                 due: self.now(),
                 operation: Operation::Send(Message::text("y")),
                 marked: false,
+                approval: None,
             });
         }
     }
