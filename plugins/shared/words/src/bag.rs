@@ -20,7 +20,12 @@ impl Bag {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let (mut words, mut letters) = (Vec::new(), Vec::new());
-        each(&cut(text), |hash| words.push(hash), |hash| letters.push(hash));
+        let pieces = cut(text);
+        for piece in &pieces {
+            words.push(hash(b'w', &[piece]));
+            within(piece, |hash| letters.push(hash));
+        }
+        words.extend(pieces.iter().zip(pieces.iter().skip(1)).map(|(one, next)| hash(b'p', &[one, next])));
         Self { words: counted(words), letters: counted(letters) }
     }
 
@@ -31,21 +36,12 @@ impl Bag {
     }
 }
 
-/// The hash of every word, sign and pair, and of every piece of a word, as often as it occurs.
-pub fn each(pieces: &[String], mut word: impl FnMut(u32), mut letters: impl FnMut(u32)) {
-    for piece in pieces {
-        word(hash(b'w', &[piece]));
-        if is_word(piece) {
-            within(piece, &mut letters);
-        }
+/// The hash of every piece of a word with its borders, as often as it occurs: "hi" gives " h", " hi", " hi ", "hi", "hi ", "i ". A sign
+/// has none.
+pub fn within(word: &str, mut take: impl FnMut(u32)) {
+    if !is_word(word) {
+        return;
     }
-    for (one, next) in pieces.iter().zip(pieces.iter().skip(1)) {
-        word(hash(b'p', &[one, next]));
-    }
-}
-
-/// Every piece of a word with its borders: "hi" gives " h", " hi", " hi ", "hi", "hi ", "i ".
-fn within(word: &str, take: &mut impl FnMut(u32)) {
     let bordered = [b" ", word.as_bytes(), b" "].concat();
     let begins = |at: usize| bordered.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
     for start in (0..bordered.len()).filter(|start| begins(*start)) {
@@ -140,7 +136,7 @@ mod tests {
     #[test]
     fn pieces_of_words_keep_their_borders() {
         let mut found = Vec::new();
-        within("né", &mut |piece| found.push(piece));
+        within("né", |piece| found.push(piece));
         assert_eq!(found, [" n", " né", " né ", "né", "né ", "é "].map(|piece| hash(b'l', &[piece])));
         assert!(Bag::of("  https://t.co/x ").is_empty());
         assert!(Bag::of("🎉").letters.is_empty() && !Bag::of("🎉").is_empty());

@@ -7,17 +7,30 @@ pub const MOST: usize = 6_000;
 /// Words and signs (an emoji, a mark of punctuation), in order.
 #[must_use]
 pub fn cut(text: &str) -> Vec<String> {
-    let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
+    let mut all = Vec::new();
+    each(text, |piece| all.push(piece.to_owned()));
+    all
+}
+
+/// The same, one after the other, for who keeps none of them.
+pub fn each(text: &str, take: impl FnMut(&str)) {
+    let end = if text.len() <= MOST { text.len() } else { text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at) };
     let text = text.get(..end).unwrap_or(text);
-    let mut pieces = Pieces::default();
+    let mut pieces = Pieces { give: take, word: String::new(), last: ['\0'; 2] };
     for part in text.split_whitespace() {
         if is_address(part) {
             continue;
         }
-        part.chars().flat_map(char::to_lowercase).for_each(|c| pieces.take(c));
+        for c in part.chars() {
+            // Most are, and have one small letter.
+            if c.is_ascii() {
+                pieces.take(c.to_ascii_lowercase());
+            } else {
+                c.to_lowercase().for_each(|c| pieces.take(c));
+            }
+        }
         pieces.end();
     }
-    pieces.all
 }
 
 /// Whether a piece begins with a letter or digit.
@@ -35,15 +48,14 @@ fn is_address(part: &str) -> bool {
             .any(|start| part.get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start)))
 }
 
-#[derive(Default)]
-struct Pieces {
-    all: Vec<String>,
+struct Pieces<F> {
+    give: F,
     word: String,
     /// The last two characters, as they were taken.
     last: [char; 2],
 }
 
-impl Pieces {
+impl<F: FnMut(&str)> Pieces<F> {
     fn take(&mut self, c: char) {
         let Some(c) = plain(c) else { return };
         // "sooooo" is "soo", "!!!!" is "!!": that it was drawn out counts, how far does not.
@@ -57,14 +69,15 @@ impl Pieces {
             '\'' => {}
             _ => {
                 self.break_off();
-                self.all.push(c.to_string());
+                (self.give)(c.encode_utf8(&mut [0; 4]));
             }
         }
     }
 
     fn break_off(&mut self) {
         if !self.word.is_empty() {
-            self.all.push(std::mem::take(&mut self.word));
+            (self.give)(&self.word);
+            self.word.clear();
         }
     }
 

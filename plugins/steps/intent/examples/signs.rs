@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
         let set: Set = serde_json::from_str(&line?)?;
-        let examples = Examples::new(set.train.iter().map(|(intent, text)| (intent.as_deref(), text.as_str())));
+        let mut examples = Examples::new(set.train.iter().map(|(intent, text)| (intent.as_deref(), text.as_str())));
         for text in &set.ask {
             let near = examples.near(text);
             let told = near.map(|near| serde_json::json!([near.votes.first().map(|(intent, _)| *intent), signs(&near)]));

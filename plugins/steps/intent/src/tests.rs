@@ -60,7 +60,7 @@ fn what_is_none_of_them_is_told_as_none() {
     {
         let told = intent(text);
         assert_eq!(told["intent"], Value::Null, "{text}: {told}");
-        assert!(told["confidence"].as_f64().unwrap() < 0.25);
+        assert!(told["confidence"].as_f64().unwrap() < crate::sure::THRESHOLD);
     }
     assert_eq!(intent(" "), json!({ "intent": null, "confidence": 0.0, "candidates": [] }));
 }
@@ -93,14 +93,30 @@ fn settings_hold_what_the_input_leaves_out() {
 #[test]
 fn what_cannot_be_learnt_from_is_refused_with_its_cure() {
     let many: Vec<String> = (0..5_001).map(|n| format!("example {n}")).collect();
+    let long: Vec<String> = (0..201).map(|n| format!("{n:1000}")).collect();
     for (input, code) in [
         (json!({ "text": "x" }), "examples"),
         (json!({ "text": "x", "intents": {} }), "examples"),
         (json!({ "text": "x", "intents": { "a": many } }), "examples"),
+        (json!({ "text": "x", "intents": { "a": long } }), "examples"),
+        (json!({ "text": "x", "intents": { "a": ["hello"] }, "other": many }), "examples"),
         (json!({ "text": "x", "intents": { "a": ["hello"], "b": [" "] } }), "no-examples"),
         (json!({ "text": "x", "intents": { "a": "hello" } }), "input"),
     ] {
         assert_eq!(try_it(input, json!({})).unwrap_err().code, code);
+    }
+}
+
+#[test]
+fn a_shop_of_one_or_two_intents_knows_what_is_none_of_them() {
+    let hours = json!(["when are you open", "are you open on sunday", "what time do you close", "opening hours"]);
+    let refund = json!(["i want my money back", "the cake was broken, please refund me", "how do i return this"]);
+    for intents in [json!({ "hours": hours }), json!({ "hours": hours, "refund": refund })] {
+        let ask = |text: &str| try_it(json!({ "text": text, "intents": intents }), json!({})).unwrap();
+        assert_eq!(ask("are you open tomorrow?")["intent"], "hours");
+        for text in ["ma tahu kenapa", "👍", "qwertz asdf", "siapa presiden pertama"] {
+            assert_eq!(ask(text)["intent"], Value::Null, "{text}: {}", ask(text));
+        }
     }
 }
 
