@@ -14,6 +14,8 @@ mod packages;
 mod parked;
 mod requests;
 mod shipped;
+mod sites;
+mod sources;
 mod triggers;
 mod try_plugin;
 mod versions;
