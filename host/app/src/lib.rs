@@ -11,6 +11,7 @@ pub mod config;
 pub mod harden;
 pub mod house;
 pub mod packages;
+pub mod reader;
 pub mod shutdown;
 pub mod telemetry;
 pub mod trends;

@@ -1,4 +1,4 @@
-//! Knowledge bases at work: files go in, questions are answered. `pointsman-knowledge` reads and ranks, the store keeps; here they meet.
+//! Knowledge bases at work: what was read goes in, questions are answered. `pointsman-knowledge` reads and ranks, the store keeps; here they meet.
 //!
 //! The index of a base is put together when it is first asked, and again after a change: each search compares the version of the base, one
 //! small read, so a base that another process changed is seen at once. An index lies in memory without its texts, about 60 MB for
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::{Id, WorkspaceId};
-use pointsman_knowledge::{Evidence, Index, Language, Passage, READING, THRESHOLD, cut, pack, quote, read};
+use pointsman_knowledge::{Evidence, Index, Language, Passage, READING, Reading, THRESHOLD, pack, quote};
 use pointsman_store::{KnowledgeBase, KnowledgeSource, NewSource, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -81,15 +81,6 @@ impl Ranked {
     }
 }
 
-/// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// It is as it was.
-    Unchanged,
-    /// It was read into so many passages.
-    Read(usize),
-}
-
 impl Library {
     /// Over a store.
     #[must_use]
@@ -99,35 +90,26 @@ impl Library {
         Self(Arc::new(Inner { store, shelves, building: tokio::sync::Mutex::default() }))
     }
 
-    /// Puts a file into a base under a name. Refusals are those of [`read`]; a file that did not change since it was last read costs
-    /// its hash.
+    /// Puts what was read of some bytes into a base under a name, in place of what it had there. Returns how many passages.
     pub async fn put(
         &self,
         ws: WorkspaceId,
         actor: &str,
         base: &KnowledgeBase,
-        name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<Put, Failure> {
-        let hash = fingerprint(base, &bytes);
-        let store = &self.0.store;
-        let known = store.knowledge_sources(ws, base.id).await.map_err(|e| e.failure())?;
-        if known.iter().any(|source| source.name == name && source.hash == hash) {
-            return Ok(Put::Unchanged);
-        }
-        let (named, language) = (name.to_owned(), language_of(base));
+        (name, bytes): (&str, &[u8]),
+        reading: Reading,
+    ) -> Result<usize, Failure> {
+        let (name, hash, kind) = (name.to_owned(), fingerprint(base, bytes), reading.kind.word().to_owned());
         let work = move || {
-            let document = read(&named, &bytes)?;
-            let passages = cut(&document, language);
-            let bodies =
-                passages.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>().map_err(|e| broken(&e.to_string()))?;
-            Ok::<_, Failure>((document.kind.word().to_owned(), pack(&passages), bodies))
+            let passages = reading.passages;
+            let bodies = passages.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>();
+            Ok::<_, Failure>((pack(&passages), bodies.map_err(|e| broken(&e.to_string()))?))
         };
-        let (kind, words, passages) = tokio::task::spawn_blocking(work).await.map_err(|e| broken(&e.to_string()))??;
+        let (words, passages) = tokio::task::spawn_blocking(work).await.map_err(|e| broken(&e.to_string()))??;
         let count = passages.len();
-        let new = NewSource { name: name.to_owned(), hash, kind, words, passages };
-        store.put_knowledge_source(ws, actor, base.id, new).await.map_err(|e| e.failure())?;
-        Ok(Put::Read(count))
+        let new = NewSource { name, hash, kind, words, passages };
+        self.0.store.put_knowledge_source(ws, actor, base.id, new).await.map_err(|e| e.failure())?;
+        Ok(count)
     }
 
     /// The passages of a base that fit a question best. Refusals: `knowledge.unknown`, and the store's.
@@ -238,12 +220,14 @@ impl std::fmt::Debug for Library {
 }
 
 /// In which language the texts of a base are read, where that was said.
-fn language_of(base: &KnowledgeBase) -> Option<Language> {
+#[must_use]
+pub fn language_of(base: &KnowledgeBase) -> Option<Language> {
     base.language.as_deref().and_then(Language::from_code)
 }
 
-/// Of a file's bytes and of how they are read: when either changes, it is read anew.
-fn fingerprint(base: &KnowledgeBase, bytes: &[u8]) -> String {
+/// Of a source's bytes and of how they are read: when either changes, it is read anew.
+#[must_use]
+pub fn fingerprint(base: &KnowledgeBase, bytes: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(READING.to_le_bytes());
     hash.update(base.language.as_deref().unwrap_or_default());

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! read(name, bytes) -> Document          a file of whatever kind: entries with their headings
+//! Task -> Reading                        the same and cut, as a task for another process
 //! cut(&Document, language) -> [Passage]  at most so long, headings kept, each with its language
 //! pack(&[Passage]) -> bytes              the hashed words of the passages of one source, as they are kept
 //! Index::build([packed]) -> Index        the passages of a base, in memory; search(question, count) -> Found
@@ -14,9 +15,10 @@
 //! Every language of a base has its own counts, and a question is read in each of them: nobody has to guess the language of
 //! four words.
 //!
-//! Files are read natively, not in the box, because what is read are texts of a few formats that the operator hands over on the
-//! command line: the readers are safe Rust without IO, linear in their input, stopped by [`read::LIMIT`], and follow no reference out
-//! of the file. What strangers send, or a format that needs a real parser (PDF, office files), belongs into the box.
+//! Files come from wherever a business has them, and the libraries that read them were not written for enemies. So reading is a
+//! task ([`Task`]) that goes to a process of its own, with little memory and time and nothing else (`host/app/src/reader`): what a
+//! reader does wrong there, it does to nobody. Here it is a function from bytes to bytes, stopped by [`read::LIMIT`], which
+//! follows no reference out of the file.
 
 mod cut;
 mod evidence;
@@ -24,6 +26,7 @@ mod index;
 pub mod metrics;
 mod quote;
 pub mod read;
+mod task;
 pub mod words;
 
 pub use cut::{Passage, cut};
@@ -31,4 +34,5 @@ pub use evidence::{Evidence, THRESHOLD};
 pub use index::{Found, Hit, Index, Place, READING, pack};
 pub use quote::quote;
 pub use read::{Document, Entry, read};
+pub use task::{Reading, Task, told, work};
 pub use words::Language;

@@ -12,12 +12,14 @@
 //!
 //! A newcomer's map: `loader/` is the way in, `world/` the generated contract and the conversions, `imports/` what a guest
 //! may call, `instance` a guest, `pool` those kept warm, `drive` the threads they run on, `limit` their named ends.
+//! `child` is the box for work in Rust on what strangers made: compiling it, reading it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use child::ChildConfig;
 pub use loader::inspect;
 use parking_lot::{Mutex, RwLock};
 use pointsman_core::failure::{Class, Failure};
@@ -27,6 +29,7 @@ use pointsman_manifest::{Kind, Manifest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 mod channel;
+pub mod child;
 mod ctx;
 mod drive;
 mod engine;
@@ -42,7 +45,7 @@ mod step;
 mod tests;
 mod world;
 
-pub use loader::compile::{CompilerConfig, serve as compile};
+pub use loader::compile::serve as compile;
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -50,7 +53,7 @@ pub struct SandboxConfig {
     /// Where compiled plugins are kept between starts; made with mode 0700. `None`: nowhere.
     pub cache: Option<PathBuf>,
     /// What compiles the components of strangers. `None`: this process, without a bound on time and memory.
-    pub compiler: Option<CompilerConfig>,
+    pub compiler: Option<ChildConfig>,
     /// Threads for guests that take longer than one tick of 5 ms.
     pub threads: usize,
     /// Guests that run at once; further calls wait for a place.

@@ -17,7 +17,8 @@ use pointsman_core::ports::{
     StepRunner as _,
 };
 use pointsman_manifest::Manifest;
-use pointsman_sandbox::{CompilerConfig, Sandbox, SandboxConfig, Trust};
+use pointsman_sandbox::child::ChildConfig;
+use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
 use pointsman_vault::Keyring;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -59,7 +60,7 @@ impl Rig {
     pub async fn new(binary: &Path, cache: PathBuf) -> Result<Self> {
         let compiler = config::compiler(&binary.to_string_lossy());
         // Less than in a host: who hits a bound shall not take long to.
-        let compiler = CompilerConfig { seconds: 10, memory: 256 << 20, ..compiler };
+        let compiler = ChildConfig { seconds: 10, memory: 256 << 20, ..compiler };
         let limits = Limits { wall: 1_000, ..Limits::STEP };
         let config = SandboxConfig { cache: Some(cache), compiler: Some(compiler), limits, ..SandboxConfig::default() };
         let sandbox = Sandbox::new(config)?;

@@ -1,5 +1,5 @@
-//! `pointsman knowledge`: the texts that steps answer from. Files go into a base and are read again only when they changed; a running host
-//! sees a change at its next search. `search` and `eval` ask a base as a step would.
+//! `pointsman knowledge`: the texts that steps answer from. Files, pages and products go into a base and are read again only when they
+//! changed; a running host sees a change at its next search. `search` and `eval` ask a base as a step would.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,19 +13,25 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::table::table;
+use crate::config::Config;
 use crate::wiring::{self, FIRST_WORKSPACE};
 use crate::words::moment;
 
 mod eval;
 mod files;
+mod intake;
+mod pages;
 mod search;
+
+use intake::{Intake, Outcome};
+use pages::Site;
 
 /// Who does it, in the audit.
 const ACTOR: &str = "cli";
 
 /// Example: `pointsman knowledge add faq faq.md returns.html prices.csv`
 ///
-/// Exit codes: 0 done, 1 something was refused (a file that cannot be read, a base that does not exist), 2 cannot do it.
+/// Exit codes: 0 done, 1 something was refused (a file or page that cannot be read), 2 cannot do it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -34,26 +40,26 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Puts files, and those in folders, into a base, which is made if there is none. What is there under the same name is replaced.
+    /// Puts files, those in folders, and pages of the web into a base, which is made if there is none. What is there under the same name
+    /// is replaced.
     Add {
         /// The base.
         base: String,
-        /// Markdown, text, HTML, CSV or JSON with questions and answers; folders of these.
+        /// Markdown, text, HTML, PDF, CSV or JSON; folders of these; addresses (https://...) of pages, sitemaps, or of a shop's products.json.
         #[arg(required = true)]
-        paths: Vec<PathBuf>,
-        /// In which language the base is read (en, id, ar ...); absent: told from each file.
-        #[arg(long, value_parser = language)]
-        language: Option<String>,
+        sources: Vec<String>,
+        #[command(flatten)]
+        how: How,
     },
-    /// Makes a base the same as a folder: what is new or changed goes in, what is gone goes out.
+    /// Makes a base the same as a folder, or as a site: what is new or changed goes in, what is gone goes out. What did not come from there
+    /// stays.
     Sync {
         /// The base.
         base: String,
-        /// The folder.
-        folder: PathBuf,
-        /// In which language the base is read (en, id, ar ...); absent: told from each file.
-        #[arg(long, value_parser = language)]
-        language: Option<String>,
+        /// The folder, or the address.
+        source: String,
+        #[command(flatten)]
+        how: How,
     },
     /// Lists the bases, or the sources of one.
     List {
@@ -91,6 +97,16 @@ enum Verb {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct How {
+    /// In which language the base is read (en, id, ar ...); absent: told from each source.
+    #[arg(long, value_parser = language)]
+    language: Option<String>,
+    /// Pages that are read of a site at most: those that a page or sitemap leads to, on the same host. Absent: 1, or all of a shop's products.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pages: Option<u16>,
+}
+
 fn language(code: &str) -> Result<String, String> {
     let known = Language::from_code(code).map(|language| language.code().to_owned());
     known.ok_or_else(|| format!("there is no language `{code}`: {} are known", Language::codes().join(", ")))
@@ -101,9 +117,11 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
     wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
         let done = match &args.verb {
-            Verb::Add { base, paths, language } => add(context, &store, base, paths, language.as_deref()).await,
-            Verb::Sync { base, folder, language } => {
-                sync(&store, base, folder, language.as_deref()).await.map(|outcome| outcome.told(context, base))
+            Verb::Add { base, sources, how } => {
+                add(&config, &store, base, sources, how).await.map(|outcome| outcome.told(context, base))
+            }
+            Verb::Sync { base, source, how } => {
+                sync(&config, &store, base, source, how).await.map(|outcome| outcome.told(context, base))
             }
             Verb::List { base } => list(context, &store, base.as_deref()).await,
             Verb::Remove { base, sources } => remove(context, &store, base, sources).await,
@@ -138,12 +156,17 @@ async fn base(store: &Store, name: &str, language: Option<&str>) -> Result<Knowl
     Ok(store.make_knowledge_base(FIRST_WORKSPACE, ACTOR, name, language).await?)
 }
 
-async fn add(context: &Context, store: &Store, name: &str, paths: &[PathBuf], language: Option<&str>) -> Result<ExitCode> {
-    let found = files::named(paths)?;
-    let base = base(store, name, language).await?;
-    let outcome = files::put(&Library::new(store.clone()), &base, found).await?;
+async fn add(config: &Config, store: &Store, name: &str, sources: &[String], how: &How) -> Result<Outcome> {
+    let (sites, files): (Vec<&String>, Vec<&String>) = sources.iter().partition(|source| pages::is_address(source));
+    let files = files::named(&files.into_iter().map(PathBuf::from).collect::<Vec<_>>())?;
+    let sites = sites.into_iter().map(|site| pages::address(site)).collect::<Result<Vec<_>>>()?;
+    let mut intake = Intake::new(config, store, base(store, name, how.language.as_deref()).await?).await?;
+    files::put(&mut intake, files).await?;
+    for site in sites {
+        Site::new(wiring::broker(config)?, site, how.pages).put(&mut intake).await?;
+    }
     store.tidy_knowledge(FIRST_WORKSPACE).await?;
-    Ok(outcome.told(context, name))
+    Ok(intake.outcome)
 }
 
 /// Makes a base of a folder, for the demo.
@@ -151,7 +174,8 @@ pub(super) fn fill(context: &Context, name: &str, folder: &Path) -> Result<()> {
     let config = context.config()?;
     wiring::block_on(async {
         let store = wiring::open_store(&config).await?;
-        let outcome = sync(&store, name, folder, None).await;
+        let how = How { language: None, pages: None };
+        let outcome = sync(&config, &store, name, &folder.to_string_lossy(), &how).await;
         store.close().await?;
         match outcome?.refusals() {
             Some(refusals) => bail!(refusals),
@@ -160,22 +184,27 @@ pub(super) fn fill(context: &Context, name: &str, folder: &Path) -> Result<()> {
     })
 }
 
-/// Makes a base the same as a folder.
-async fn sync(store: &Store, name: &str, folder: &Path, language: Option<&str>) -> Result<files::Outcome> {
+/// Makes a base the same as a folder or a site.
+async fn sync(config: &Config, store: &Store, name: &str, source: &str, how: &How) -> Result<Outcome> {
+    if pages::is_address(source) {
+        let site = Site::new(wiring::broker(config)?, pages::address(source)?, how.pages);
+        let mut intake = Intake::new(config, store, base(store, name, how.language.as_deref()).await?).await?;
+        site.sync(&mut intake).await?;
+        store.tidy_knowledge(FIRST_WORKSPACE).await?;
+        return Ok(intake.outcome);
+    }
+    let folder = PathBuf::from(source);
     if !folder.is_dir() {
         bail!("knowledge.folder: {} is no folder; `pointsman knowledge add` takes single files", folder.display());
     }
-    let found = files::named(&[folder.to_path_buf()])?;
-    let base = base(store, name, language).await?;
-    let there: Vec<String> = found.iter().map(|file| file.name.clone()).collect();
-    let mut outcome = files::put(&Library::new(store.clone()), &base, found).await?;
-    for source in store.knowledge_sources(FIRST_WORKSPACE, base.id).await? {
-        if !there.contains(&source.name) && store.remove_knowledge_source(FIRST_WORKSPACE, ACTOR, base.id, &source.name).await? {
-            outcome.removed.push(source.name);
-        }
+    let found = files::named(&[folder])?;
+    let mut intake = Intake::new(config, store, base(store, name, how.language.as_deref()).await?).await?;
+    let there = files::put(&mut intake, found).await?;
+    for gone in intake.had().iter().filter(|name| !there.contains(name) && !pages::is_address(name)) {
+        intake.remove(gone).await?;
     }
     store.tidy_knowledge(FIRST_WORKSPACE).await?;
-    Ok(outcome)
+    Ok(intake.outcome)
 }
 
 async fn list(context: &Context, store: &Store, name: Option<&str>) -> Result<ExitCode> {

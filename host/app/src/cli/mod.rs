@@ -24,6 +24,7 @@ mod model;
 mod park;
 mod plugin;
 mod publish;
+mod read;
 mod rollback;
 mod run;
 mod serve;
@@ -59,6 +60,9 @@ enum Verb {
     /// Compiles one plugin within bounds. A host starts it for plugins that did not come with it.
     #[command(hide = true)]
     Compile(compile::Args),
+    /// Reads one file within bounds. `knowledge` starts it.
+    #[command(hide = true)]
+    Read(read::Args),
     /// Runs a host, an emulated provider and a page to play with, in a folder that it names.
     Demo(demo::Args),
     /// Checks workflow folders; tells mistakes with file, line and column.
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&context, &args),
         Verb::Broker(args) => broker::run(&context, &args),
         Verb::Compile(args) => Ok(compile::run(&args)),
+        Verb::Read(args) => Ok(read::run(&args)),
         Verb::Demo(args) => demo::run(&context, &args),
         Verb::Check(args) => check::run(&context, &args),
         Verb::Publish(args) => publish::run(&context, &args),

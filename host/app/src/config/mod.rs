@@ -31,7 +31,7 @@ pub use keys::{Keys, Source};
 pub use kill::{hastened, kill_points};
 pub use limits::Limits;
 pub use models::Models;
-pub use sandbox::{Sandbox, compiler};
+pub use sandbox::{Sandbox, compiler, reader};
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};
 pub use templates::Templates;

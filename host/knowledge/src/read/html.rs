@@ -6,7 +6,7 @@ use html5gum::{Token, Tokenizer};
 use pointsman_core::failure::Failure;
 
 use super::outline::Outline;
-use super::{Entry, refused};
+use super::{Entry, LINKS, refused};
 
 /// Elements whose text is not the page's.
 const HIDDEN: [&str; 15] = [
@@ -43,7 +43,8 @@ const BLOCKS: [&str; 22] = [
 /// Characters that a page beside its sign-in form must have to count as a page.
 const MATTER: usize = 1_000;
 
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
+/// The entries, and where its links lead.
+pub(super) fn read(name: &str, text: &str) -> Result<(Vec<Entry>, Vec<String>), Failure> {
     let mut page = Page::default();
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true);
@@ -54,6 +55,10 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
                 let password =
                     tag.attributes.iter().any(|(key, value)| ***key == *b"type" && value.eq_ignore_ascii_case(b"password"));
                 page.password |= word == "input" && password;
+                if word == "a" && page.links.len() < LINKS {
+                    let href = tag.attributes.iter().find_map(|(key, to)| (***key == *b"href").then_some(to));
+                    page.links.extend(href.map(|to| String::from_utf8_lossy(to).trim().to_owned()));
+                }
                 page.start(&word, tag.self_closing);
             }
             Token::EndTag(tag) => page.end(&String::from_utf8_lossy(&tag.name)),
@@ -70,11 +75,12 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
             format!("{name} is a sign-in page, not the page behind it; save that one while signed in"),
         ));
     }
-    Ok(entries)
+    Ok((entries, page.links))
 }
 
 #[derive(Default)]
 struct Page {
+    links: Vec<String>,
     outline: Outline,
     words: String,
     hidden: Vec<String>,

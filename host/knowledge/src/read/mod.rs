@@ -5,9 +5,13 @@ mod decode;
 mod html;
 mod markdown;
 mod outline;
+mod pdf;
+mod products;
+mod sitemap;
 mod table;
 
 use pointsman_core::failure::{Class, Failure};
+use serde::{Deserialize, Serialize};
 
 use crate::words::Language;
 
@@ -19,12 +23,19 @@ pub const LIMIT: usize = 16 << 20;
 pub struct Document {
     /// How it was read.
     pub kind: Kind,
-    /// In the order of the file. At least one, none of them empty.
+    /// In the order of the file, none of them empty. At least one, but for a [`Kind::Sitemap`].
     pub entries: Vec<Entry>,
+    /// Where a page or a sitemap leads, as it says it; see [`LINKS`].
+    pub links: Vec<String>,
+    /// What people should know of it, each a part of a sentence: which pages gave no text.
+    pub remarks: Vec<String>,
 }
 
+/// Links of one page or sitemap that are kept.
+pub const LINKS: usize = 5_000;
+
 /// How a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Paragraphs.
     Text,
@@ -38,6 +49,10 @@ pub enum Kind {
     Json,
     /// The same, one object a line.
     JsonLines,
+    /// Pages with numbers.
+    Pdf,
+    /// Addresses of pages, and no text.
+    Sitemap,
 }
 
 impl Kind {
@@ -51,6 +66,8 @@ impl Kind {
             Self::Csv => "csv",
             Self::Json => "json",
             Self::JsonLines => "jsonl",
+            Self::Pdf => "pdf",
+            Self::Sitemap => "sitemap",
         }
     }
 
@@ -65,6 +82,7 @@ impl Kind {
             "csv" | "tsv" => Self::Csv,
             "json" => Self::Json,
             "jsonl" | "ndjson" => Self::JsonLines,
+            "pdf" => Self::Pdf,
             _ => return None,
         })
     }
@@ -85,31 +103,51 @@ pub struct Entry {
     pub language: Option<Language>,
 }
 
-/// Reads a file. Refusals: `knowledge.kind`, `knowledge.too_large`, `knowledge.empty`, `knowledge.binary`, `knowledge.encoding`,
-/// `knowledge.login_page`, `knowledge.columns`, `knowledge.json`, `knowledge.csv`.
+/// Reads a file, by the end of its name. Refusals: `knowledge.kind`, and those of [`read_as`].
 pub fn read(name: &str, bytes: &[u8]) -> Result<Document, Failure> {
     let Some(kind) = Kind::of(name) else {
-        let text = format!("{name}: a file of this kind cannot be read; give .md, .txt, .html, .csv, .json or .jsonl");
+        let text = format!("{name}: a file of this kind cannot be read; give .md, .txt, .html, .pdf, .csv, .json or .jsonl");
         return Err(refused("kind", text));
     };
+    read_as(kind, name, bytes)
+}
+
+/// Reads what is of a kind. Refusals: `knowledge.too_large`, `knowledge.empty`, `knowledge.binary`, `knowledge.encoding`,
+/// `knowledge.login_page`, `knowledge.columns`, `knowledge.json`, `knowledge.csv`, `knowledge.encrypted`, `knowledge.damaged`,
+/// `knowledge.too_costly`.
+pub fn read_as(kind: Kind, name: &str, bytes: &[u8]) -> Result<Document, Failure> {
     if bytes.len() > LIMIT {
         let (has, limit) = (bytes.len().div_ceil(1 << 20), LIMIT >> 20);
         return Err(refused("too_large", format!("{name} has {has} MiB; a source has at most {limit} MiB: split it")));
     }
-    let text = decode::decode(name, bytes)?;
+    let text = || decode::decode(name, bytes);
+    let (mut links, mut remarks) = (Vec::new(), Vec::new());
     let entries = match kind {
-        Kind::Text => outline::plain(&text),
-        Kind::Markdown => markdown::read(&text),
-        Kind::Html => html::read(name, &text)?,
-        Kind::Csv => table::csv(name, &text)?,
-        Kind::Json => table::json(name, &text)?,
-        Kind::JsonLines => table::json_lines(name, &text)?,
+        Kind::Text => outline::plain(&text()?),
+        Kind::Markdown => markdown::read(&text()?),
+        Kind::Html => {
+            let (entries, found) = html::read(name, &text()?)?;
+            links = found;
+            entries
+        }
+        Kind::Csv => table::csv(name, &text()?)?,
+        Kind::Json => table::json(name, &text()?)?,
+        Kind::JsonLines => table::json_lines(name, &text()?)?,
+        Kind::Pdf => {
+            let (entries, told) = pdf::read(name, bytes)?;
+            remarks = told;
+            entries
+        }
+        Kind::Sitemap => {
+            links = sitemap::read(&text()?);
+            Vec::new()
+        }
     };
     let entries: Vec<Entry> = entries.into_iter().filter(|entry| !entry.paragraphs.is_empty()).collect();
-    if entries.is_empty() {
+    if entries.is_empty() && (links.is_empty() || kind != Kind::Sitemap) {
         return Err(refused("empty", format!("{name} holds no text")));
     }
-    Ok(Document { kind, entries })
+    Ok(Document { kind, entries, links, remarks })
 }
 
 /// A refusal of a file.

@@ -1,5 +1,7 @@
 //! Headings and paragraphs on their way into entries: one entry a section.
 
+use std::collections::HashMap;
+
 use super::Entry;
 
 /// Characters of a heading that are kept.
@@ -12,6 +14,8 @@ pub(super) struct Outline {
     path: Vec<(u8, String)>,
     open: Vec<String>,
     entries: Vec<Entry>,
+    /// How many entries have this heading.
+    same: HashMap<String, usize>,
 }
 
 impl Outline {
@@ -40,9 +44,10 @@ impl Outline {
         }
         let headings: Vec<String> = self.path.iter().map(|(_, text)| text.clone()).collect();
         let mut id = headings.last().map(|text| anchor(text)).unwrap_or_default();
-        let same = self.entries.iter().filter(|entry| entry.headings.last() == headings.last()).count();
-        if same > 0 && !id.is_empty() {
-            id = format!("{id}-{}", same + 1);
+        let same = self.same.entry(headings.last().cloned().unwrap_or_default()).or_default();
+        *same += 1;
+        if *same > 1 && !id.is_empty() {
+            id = format!("{id}-{same}");
         }
         // A heading that asks is answered by all that stands under it.
         let whole = headings.last().is_some_and(|text| text.trim_end().ends_with(['?', '？', '؟']));

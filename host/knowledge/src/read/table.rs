@@ -5,7 +5,7 @@ use pointsman_core::failure::Failure;
 use serde_json::Value;
 
 use super::outline::squeezed;
-use super::{Entry, refused};
+use super::{Entry, products, refused};
 use crate::words::Language;
 
 /// What the columns may be called.
@@ -100,6 +100,7 @@ pub(super) fn json(name: &str, text: &str) -> Result<Vec<Entry>, Failure> {
         Value::Array(list) => {
             list.iter().enumerate().map(|(n, one)| object(name, &format!("item {}", n + 1), one, n + 1)).collect()
         }
+        Value::Object(map) if map.get("products").is_some_and(Value::is_array) => products::read(name, &map),
         // Questions as keys, answers as values.
         Value::Object(map) if map.values().all(Value::is_string) => {
             let cells = |(question, answer): (&String, &Value)| {

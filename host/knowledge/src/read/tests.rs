@@ -50,7 +50,7 @@ fn each_format_gives_entries_with_their_headings() {
 
 #[test]
 fn what_is_no_knowledge_is_refused_by_its_code() {
-    assert_eq!(code("a.pdf", b"%PDF-1.7"), "knowledge.kind");
+    assert_eq!(code("a.docx", b"PK"), "knowledge.kind");
     assert_eq!(code("noend", b"text"), "knowledge.kind");
     assert_eq!(code("a.txt", b"%PDF-1.7 \n"), "knowledge.binary");
     assert_eq!(code("a.txt", b"\x89PNG\r\n\x1a\n\0\0"), "knowledge.binary");
@@ -104,4 +104,39 @@ fn hostile_files_end_in_time() {
     assert_eq!(read("a.md", quotes.as_bytes()).map(|d| d.entries.len()).unwrap_or(0), 1);
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(code("a.json", nested.as_bytes()), "knowledge.json");
+}
+
+#[test]
+fn products_of_a_shop_are_entries_with_variants_and_prices() {
+    let shop = r#"{"products": [
+        {"title": "Sourdough loaf", "handle": "sourdough", "body_html": "<h2>Care</h2><p>Keeps for <b>four</b> days.</p>", "vendor": "Hearth",
+         "product_type": "Bread", "tags": ["vegan", "organic"], "variants": [
+           {"title": "Small", "price": "4.20", "compare_at_price": "5.00", "available": true, "sku": "SD-S"},
+           {"title": "Large", "price": "6.80", "available": false}]},
+        {"title": "Gift card", "body_html": null, "variants": [{"title": "Default Title", "price": "10.00"}]}]}"#;
+    let wanted = [
+        (
+            "sourdough",
+            "Sourdough loaf: Kind: Bread / By: Hearth / Tags: vegan, organic / Small: 4.20 (before 5.00), SKU SD-S / Large: 6.80, sold out / \
+             Care / Keeps for four days.",
+        ),
+        ("2", "Gift card: Gift card: 10.00"),
+    ];
+    assert_eq!(ids("products.json", shop), told(&wanted));
+    assert_eq!(code("products.json", br#"{"products": [{"name": "x"}]}"#), "knowledge.json");
+    assert_eq!(code("products.json", br#"{"products": []}"#), "knowledge.empty");
+}
+
+#[test]
+fn links_of_pages_and_sitemaps_are_told() {
+    let page = b"<nav><a href='/help'>Help</a></nav><p>Text <a href=\" https://shop.example/a?b=1&amp;c=2 \">here</a> <a name=x>x</a></p>";
+    assert_eq!(read("a.html", page).unwrap().links, ["/help", "https://shop.example/a?b=1&c=2"]);
+    let map = b"<?xml version='1.0'?><urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'><url><loc>\n https://shop.example/a?b=1&amp;c=2\n\
+        </loc><lastmod>2026-01-01</lastmod></url><url><loc>https://shop.example/b</loc></url></urlset>";
+    let read = read_as(Kind::Sitemap, "sitemap.xml", map).unwrap();
+    assert_eq!(
+        (read.links, read.entries),
+        (vec!["https://shop.example/a?b=1&c=2".to_owned(), "https://shop.example/b".to_owned()], vec![])
+    );
+    assert_eq!(read_as(Kind::Sitemap, "feed.xml", b"<rss></rss>").unwrap_err().code, "knowledge.empty");
 }

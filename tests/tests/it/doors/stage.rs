@@ -7,10 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use pointsman_emulator::{Fault, Telegram, TelegramConfig, Whatsapp, WhatsappConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::page::agrees;
+use crate::support::papers::pages;
 use crate::support::parcels::{SMALL, component, manifest, package};
+use crate::support::web::Web;
 use crate::support::{ANA, APP_SECRET, TOKEN, VERIFY_TOKEN, binary, cache};
 
 /// Words in capitals that a person replaces by what the provider gave them.
@@ -31,10 +33,15 @@ enum Which {
 /// The page's folder for a host.
 const SRV: &str = "/srv/";
 
+/// The page's business on the web.
+const SITE: &str = "https://bakery.example.com";
+
 /// What a real provider or the network would be, as `pointsman.toml` and `--set api_url` name it. An operator has none of it.
 struct World {
     whatsapp: Whatsapp,
     telegram: Telegram,
+    /// The site of the business, with its shop.
+    site: Web,
     public: String,
     private: String,
 }
@@ -63,6 +70,7 @@ impl Stage {
         let world = World {
             whatsapp: Whatsapp::start(whatsapp).await.expect("an emulator"),
             telegram: Telegram::start(TelegramConfig::default()).await.expect("an emulator"),
+            site: Web::start().await,
             public: free(),
             private: free(),
         };
@@ -85,7 +93,12 @@ impl Stage {
     }
 
     fn real(&self, text: &str) -> String {
-        text.replace(SRV, &format!("{}{SRV}", self.dir.display()))
+        text.replace(SRV, &format!("{}{SRV}", self.dir.display())).replace(SITE, &self.world.site.url(""))
+    }
+
+    /// The other way round.
+    fn shown(&self, text: &str) -> String {
+        text.replace(&format!("{}{SRV}", self.dir.display()), SRV).replace(&self.world.site.url(""), SITE)
     }
 
     /// The command as it is run.
@@ -135,7 +148,7 @@ impl Stage {
         }
         let keep = format!("export -p > {0}/environment\npwd > {0}/folder", self.dir.display());
         let output = self.shell(&format!("{{ {played}\n}} 2>&1\ncode=$?\n{keep}\nexit $code")).output().expect("a shell");
-        let printed = String::from_utf8_lossy(&output.stdout).replace(&format!("{}{SRV}", self.dir.display()), SRV);
+        let printed = self.shown(&String::from_utf8_lossy(&output.stdout));
         assert_eq!(output.status.code(), Some(code), "{text}\nas: {played}\nprints:\n{printed}");
         for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN, &self.world.telegram.config().bot_token] {
             assert!(!printed.contains(secret), "{text}\nprints a secret:\n{printed}");
@@ -153,11 +166,12 @@ impl Stage {
 
     /// What an operator's editor would do: this machine's ports, and the emulators as providers.
     fn configure(&self) {
-        let World { whatsapp, telegram, public, private } = &self.world;
+        let World { whatsapp, telegram, site, public, private } = &self.world;
         let text = format!(
-            "[http]\npublic = {public:?}\nprivate = {private:?}\n[egress]\nallow_private = [{:?}, {:?}]\n",
+            "[http]\npublic = {public:?}\nprivate = {private:?}\n[egress]\nallow_private = [{:?}, {:?}, {:?}]\n",
             whatsapp.address(),
-            telegram.url().trim_start_matches("http://")
+            telegram.url().trim_start_matches("http://"),
+            site.address
         );
         std::fs::write(self.host_dir().join("pointsman.toml"), text).expect("a file");
     }
@@ -227,6 +241,19 @@ impl Stage {
                     let bytes = package(manifest("acme/desk", version, capabilities).as_bytes(), &component(mark), 7);
                     std::fs::write(self.here().join(format!("desk-{version}.plugin")), bytes).expect("a file");
                 }
+            }
+            ("the bakery has a menu, a site and a shop", _) => {
+                let menu = ["Rye bread, 4.20 a loaf.", "Cakes on order, two days before."].map(str::to_owned);
+                std::fs::write(self.here().join("menu.pdf"), pages(&menu)).expect("a file");
+                let site = &self.world.site;
+                site.page("/help", "<h1>Returns</h1><p>Bread goes back on the day it was bought.</p>");
+                site.page("/delivery", "<h1>Delivery</h1><p>Within the town, from nine to noon.</p>");
+                let map: String = ["/delivery", "/help"].map(|path| format!("<url><loc>{}</loc></url>", site.url(path))).concat();
+                site.put("/sitemap.xml", 200, "content-type: application/xml", format!("<urlset>{map}</urlset>"));
+                let product = |title: &str, price: &str| json!({ "title": title, "variants": [{ "title": "Default Title", "price": price }] });
+                let products = json!({ "products": [product("Rye bread", "4.20"), product("Gift card", "20.00")] }).to_string();
+                site.put("/products.json?limit=25&page=1", 200, "content-type: application/json", products);
+                site.put("/products.json?limit=25&page=2", 200, "content-type: application/json", "{\"products\":[]}");
             }
             ("the host is stopped", _) => self.stop(),
             ("the host is started again", _) => {

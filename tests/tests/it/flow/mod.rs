@@ -16,6 +16,8 @@ mod requests;
 mod shipped;
 mod spend;
 mod trends;
+mod sites;
+mod sources;
 mod triggers;
 mod try_plugin;
 mod versions;

@@ -18,9 +18,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub mod models;
+pub mod papers;
 pub mod parcels;
 pub mod stores;
 pub mod sweep;
+pub mod web;
 
 pub const APP_SECRET: &str = "app-secret-for-tests";
 pub const TOKEN: &str = "EAAtest-token-7f3a9c51d2e84b60";

@@ -55,7 +55,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
 ];
 
 /// A heavy library and the only crates of the house that may name it.
-const OWNERS: [(&str, &[&str]); 15] = [
+const OWNERS: [(&str, &[&str]); 16] = [
     ("sqlx", &["host/store"]),
     ("aes-gcm", &["host/vault"]),
     ("reqwest", &["host/broker"]),
@@ -64,6 +64,7 @@ const OWNERS: [(&str, &[&str]); 15] = [
     ("wasmparser", &["host/sandbox"]),
     ("rhai", &["host/script"]),
     ("html5gum", &["host/knowledge"]),
+    ("lopdf", &["host/knowledge"]),
     ("pulldown-cmark", &["host/knowledge"]),
     ("rust-stemmers", &["host/knowledge"]),
     ("whatlang", &["host/knowledge"]),
