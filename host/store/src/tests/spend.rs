@@ -158,7 +158,7 @@ async fn a_connection_stands_with_its_key_or_not_at_all() {
 async fn a_send_is_paid_for_once_for_all_its_attempts() {
     let house = house().await;
     let template =
-        |send: i64| NewSend { model: "template/x".into(), tokens: (0, 0), flag: None, send: Some(Id(send)), ..call(1, 200) };
+        |send: i64| NewSpend { model: "template/x".into(), tokens: (0, 0), flag: None, send: Some(Id(send)), ..call(1, 200) };
     let reserve = |send: i64| house.store.reserve_spend(template(send), CAPS);
     let first = reserve(7).await.unwrap().unwrap();
     assert_eq!(reserve(7).await.unwrap().unwrap(), first, "another attempt, or another host, pays no second time");
