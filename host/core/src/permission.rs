@@ -54,6 +54,19 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// The interface of the contract through which a plugin makes use of it.
+    #[must_use]
+    pub fn interface(&self) -> &'static str {
+        match self {
+            Self::Act(_) => "act",
+            Self::Conversation => "conversation",
+            Self::State(_) => "state",
+            Self::Http { .. } | Self::Secret { .. } => "http",
+            Self::Model(_) => "model",
+            Self::Knowledge => "knowledge",
+        }
+    }
+
     /// Whether whoever may do this may do the other.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

@@ -150,7 +150,7 @@ impl Leg {
         if let Some(refusal) = self.past.denied(question) {
             return Err(refusal);
         }
-        let (id, code) = (&self.plugin.id, format!("denied.{}", interface(permission)));
+        let (id, code) = (&self.plugin.id, format!("denied.{}", permission.interface()));
         let sentence = if !permission.asked_by(&self.plugin) {
             format!("the manifest of {id} does not ask for it; add `{line}` under [capabilities] of its plugin.toml")
         } else if let Some(command) = self.host.as_ref().and_then(|host| host.withheld(permission)) {
@@ -173,17 +173,5 @@ impl Leg {
     /// The failure of a call that was not let do what it wanted: in the place of its own word for it, which may say less.
     pub(crate) fn withheld(&self) -> Option<Failure> {
         self.withheld.as_ref().map(|(code, sentence)| Failure::new(Class::Denied, code.clone(), sentence.clone()))
-    }
-}
-
-/// The interface by which a guest does it.
-fn interface(permission: &Permission) -> &'static str {
-    match permission {
-        Permission::Act(_) => "act",
-        Permission::Conversation => "conversation",
-        Permission::State(_) => "state",
-        Permission::Http { .. } | Permission::Secret { .. } => "http",
-        Permission::Model(_) => "model",
-        Permission::Knowledge => "knowledge",
     }
 }

@@ -58,7 +58,7 @@ steps:
 pub const NOT_ON_THE_TOUR: [&str; 4] = ["unread.before", "unread.after", "model.answered", "model.settled"];
 
 /// How long a point may take to be reached.
-const REACH: Duration = Duration::from_secs(15);
+const REACH: Duration = Duration::from_secs(60);
 
 /// `count` messages of all kinds.
 fn tour(count: usize) -> Trial {

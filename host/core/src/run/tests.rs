@@ -245,10 +245,10 @@ fn a_transient_failure_is_tried_again_later() {
         [
             "started",
             "a-1 x.broken",
-            "a waits 2500",
+            "a waits 2250",
             "a resumed",
             "a-2 x.broken",
-            "a waits 3500",
+            "a waits 3000",
             "a resumed",
             "a+3",
             "2+1",
@@ -257,7 +257,7 @@ fn a_transient_failure_is_tried_again_later() {
     );
     assert_eq!(effects, ["2/0 tag late"]);
     let (journal, _, end) = run("", "  - use: acme/mood\n    retry: 1\n", &failing(Class::Transient, 9));
-    assert_eq!(journal, ["started", "1-1 x.broken", "1 waits 2500", "1 resumed", "1-2 x.broken"]);
+    assert_eq!(journal, ["started", "1-1 x.broken", "1 waits 2250", "1 resumed", "1-2 x.broken"]);
     assert!(matches!(&end, RunEnd::Failed { path, error } if &**path == "1" && error.code == "x.broken"));
     assert_eq!(run("", "  - use: acme/mood\n", &failing(Class::Bug, 9)).0, ["started", "1-1 x.broken"]);
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use pointsman_emulator::WhatsappConfig;
 
 use crate::flow::conversation::SHOP;
-use crate::support::{ANA, Process, Site, eventually, stores};
+use crate::support::{ANA, Folder, Process, Site, eventually, stores};
 
 /// Sends one message to a host that dies at `point`; starts it again; gives the number of acknowledgements and the site.
 async fn die_at(point: &str, emulator: WhatsappConfig) -> (bool, Site, Process) {
@@ -145,6 +145,29 @@ async fn what_was_known_to_be_taken_when_the_host_died_is_sent_without_a_word_of
     assert_eq!(site.emulator.status(sent.id.as_deref().unwrap(), ANA, "read", None).await.unwrap(), 200);
     let books = settled(&site, process, Duration::from_secs(5)).await;
     assert_eq!(books["sends"]["read"], 1, "{books}");
+}
+
+/// Answers with a text of three messages.
+const AT_LENGTH: Folder<'static> = (
+    "at-length",
+    "name: at-length\non: message\nsteps:\n  - script: parts.rhai\n",
+    &[("parts.rhai", r#"let text = ""; for part in ["a", "b", "c"] { for n in 0..4096 { text += part; } } reply(text);"#)],
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_of_several_requests_goes_on_behind_the_last_one_that_was_answered() {
+    for point in ["send.answered", "advance.after"] {
+        let site = Site::with(&[AT_LENGTH], WhatsappConfig::default()).await;
+        let mut process = site.serve(&[("POINTSMAN_KILL_AT", point)]);
+        assert_eq!(site.emulator.say(ANA, "Ana", "tell me").await.unwrap().1, 200);
+        assert_eq!(process.died().await, Some(9), "ended by SIGKILL at {point}");
+        assert_eq!(site.emulator.taken().len(), 1, "{point}: the first part had left");
+        let process = site.serve(&[]);
+        let books = settled(&site, process, Duration::from_secs(20)).await;
+        let said: Vec<String> = site.emulator.taken().iter().filter_map(|s| s.text().map(str::to_owned)).collect();
+        assert_eq!(said, ["a", "b", "c"].map(|part| part.repeat(4096)), "{point}: each part once, in their order");
+        assert_eq!((&books["sends"]["sent"], step_results(&site)), (&1.into(), vec![1]), "{point}: {books}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,7 +108,7 @@ fn shown(told: &Told) -> Result<(Value, String), Failure> {
         .map(|ask| {
             let state = told.decisions.as_ref().map_or("", |decisions| packages::state(ask, decisions));
             let (does, why) = said(ask, m);
-            let uses = if used(interface(ask)) { "yes" } else { "no" };
+            let uses = if used(ask.interface()) { "yes" } else { "no" };
             [ask.to_string(), does, why, uses.to_owned(), state.to_owned()]
         })
         .collect();
@@ -129,18 +129,6 @@ fn shown(told: &Told) -> Result<(Value, String), Failure> {
         table(["PERMISSION", "WHAT IT DOES", "WHY, AS IT SAYS", "USED", "STATE"], &rows)
     });
     Ok((json, lines.join("\n")))
-}
-
-/// The interface by which its code would do it.
-fn interface(permission: &Permission) -> &'static str {
-    match permission {
-        Permission::Act(_) => "act",
-        Permission::Conversation => "conversation",
-        Permission::State(_) => "state",
-        Permission::Http { .. } | Permission::Secret { .. } => "http",
-        Permission::Model(_) => "model",
-        Permission::Knowledge => "knowledge",
-    }
 }
 
 /// What it does, and the reason that the manifest gives.

@@ -33,7 +33,7 @@ fn it_goes_on_at_its_failed_step_and_does_nothing_twice() {
     let (workflow, mut journal) = broken(TEXT, &mended, &first);
     assert_eq!(
         journal.iter().map(short).collect::<Vec<_>>(),
-        ["started", "one+1", "two-1 x.broken", "two waits 2500", "two resumed", "two-2 x.broken"]
+        ["started", "one+1", "two-1 x.broken", "two waits 2250", "two resumed", "two-2 x.broken"]
     );
     // Once more while it is still broken: all attempts are made anew, and it fails again.
     let mut machine = Machine::replay(Arc::clone(&workflow), &journal, base()).unwrap();
@@ -42,7 +42,7 @@ fn it_goes_on_at_its_failed_step_and_does_nothing_twice() {
     let more = machine.take_entries();
     assert_eq!(
         more.iter().map(short).collect::<Vec<_>>(),
-        ["two resumed", "two-1 x.broken", "two waits 2500", "two resumed", "two-2 x.broken"]
+        ["two resumed", "two-1 x.broken", "two waits 2250", "two resumed", "two-2 x.broken"]
     );
     assert!(matches!(&more[0], Entry::Resumed { by, at: 9_000, .. } if by == "operator"));
     journal.extend(more);
