@@ -170,6 +170,8 @@ impl<'a> Page<'a> {
     }
 
     fn draw(&mut self, content: &[u8], resources: &[&'a Dictionary], mut state: State<'a>, depth: usize) -> Result<(), Error> {
+        // What is no operator ends the reading below without a word.
+        self.strange |= Content::decode_strict(content).is_err();
         let mut kept: Vec<State<'a>> = Vec::new();
         // Where the next letter stands, and where its line began.
         let (mut at, mut line) = (Matrix::SAME, Matrix::SAME);
