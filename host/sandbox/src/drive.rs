@@ -4,6 +4,7 @@
 //! the few guest threads with other slow ones, a tick each. Who was slow the last time begins there. These threads stand back behind
 //! those of the line: a guest that computes for long keeps no message waiting.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -18,6 +19,11 @@ use tokio::time::{Instant, Sleep};
 /// busy machine would meet its end by the wall and not by what it computes.
 const BEHIND: i32 = 5;
 
+thread_local! {
+    /// Whether this is a thread of the guests.
+    static OVER_THERE: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The threads of guests that take longer.
 pub(crate) struct Guests {
     /// `None` only while it is dropped.
@@ -31,6 +37,7 @@ impl Guests {
             .worker_threads(threads.max(1))
             .thread_name("guest")
             .on_thread_start(|| {
+                OVER_THERE.set(true);
                 // Never forward; where it cannot be had they compete.
                 if rustix::process::getpriority_process(None).is_ok_and(|now| now < BEHIND) {
                     let _ = rustix::process::setpriority_process(None, BEHIND);
@@ -113,8 +120,8 @@ impl<F: Future> Future for Within<F> {
         if let Poll::Ready(done) = polled {
             return Poll::Ready((Some(done), this.busy));
         }
-        // The caller's poll: the next one follows at once, over there.
-        if cx.waker().will_wake(Waker::noop()) {
+        // On the caller's thread: the next poll follows at once, over there.
+        if !OVER_THERE.get() {
             return Poll::Pending;
         }
         let limit = this.limit;

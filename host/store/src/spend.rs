@@ -49,7 +49,6 @@ impl Store {
         let ws = new.of.workspace;
         self.alone(ws, move |store, c| {
             Box::pin(async move {
-                let now = store.clock.now();
                 let amount = new.amount.max(0);
                 let send = new.send.unwrap_or(Id(0));
                 if new.send.is_some()
@@ -57,7 +56,9 @@ impl Store {
                 {
                     return Ok(Ok(open.id(0)?));
                 }
-                let sums = sums(&new.of, now);
+                // The day is that of the id, by which it is found again when it is settled.
+                let id = store.ids.next(store.clock.now());
+                let sums = sums(&new.of, id.made_at());
                 for (key, cap) in sums.iter().zip([caps.day, caps.month, caps.workflow, caps.contact]) {
                     let (Some((scope, owner, day)), Some(cap)) = (key, cap) else { continue };
                     let sql = "select amount from spend_sum where ws=? and scope=? and owner=? and day=?";
@@ -70,7 +71,6 @@ impl Store {
                 for (scope, owner, day) in sums.into_iter().flatten() {
                     add(c, ws, scope, owner, day, amount).await?;
                 }
-                let id = store.ids.next(now);
                 let sql = "insert into spend(ws,id,model,workflow,contact,run,send,state,amount,input,output,flag) \
                            values (?,?,?,?,?,?,?,0,?,?,?,?)";
                 let contact = new.of.contact.unwrap_or(Id(0));

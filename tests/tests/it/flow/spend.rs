@@ -99,7 +99,9 @@ async fn a_template_is_paid_for_before_it_leaves_and_once() {
     set(&site, "[templates.prices]", "[templates.prices]\norder_ready = 0.2");
     set(&site, "cap_contact = 0.5", "cap_contact = 0.0");
     set(&site, "cap_day = 5.0", "cap_day = 0.5");
-    let clock = VirtualClock::new(1_790_000_000_000);
+    // Later than now: the ids of what the command line made stand behind.
+    const TODAY: i64 = 1_900_000_000_000;
+    let clock = VirtualClock::new(TODAY);
     let host = site.host_at(Arc::new(clock.clone())).await;
     let spent = || async {
         let rows = host.store().spends(FIRST_WORKSPACE, 100).await.unwrap();
@@ -130,7 +132,7 @@ async fn a_template_is_paid_for_before_it_leaves_and_once() {
     assert_eq!(codes.iter().filter(|code| **code == "spend.cap").count(), 4, "{parked}");
     let who: BTreeSet<String> = site.emulator.taken().iter().map(|sent| sent.to().unwrap().to_owned()).collect();
     assert_eq!((who.len(), site.emulator.taken().len()), (2, 2));
-    let sums = host.store().spend_sums(FIRST_WORKSPACE, 1_790_000_000_000).await.unwrap();
+    let sums = host.store().spend_sums(FIRST_WORKSPACE, TODAY).await.unwrap();
     assert_eq!((sums[0].scope, sums[0].amount), ("day", 400_000_000));
     let workflow = sums.iter().find(|sum| sum.scope == "workflow").unwrap();
     assert_eq!((workflow.owner.as_str(), workflow.amount), ("sends", 400_000_000));

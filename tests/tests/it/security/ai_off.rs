@@ -15,16 +15,20 @@ const ALL: &str = r#"
   - id: answer
     use: rag-answer
     with: { knowledge: faq, question: "are you open on Sunday?" }
+    retry: 0
     on_error: continue
   - id: sum
     use: summary
+    retry: 0
     on_error: continue
   - id: fields
     use: extract
     with: { text: "size 4", schema: { type: object, required: [size], properties: { size: { type: integer } } } }
+    retry: 0
     on_error: continue
   - id: draft
     use: draft-reply
+    retry: 0
     on_error: continue
   - note: "${sum?.text} ${fields?.found} ${draft?.drafted}"
 "#;

@@ -213,7 +213,7 @@ async fn two_clicks_are_one_send_and_a_late_or_misled_one_is_none() {
     process.kill();
     site.done(&["approval", "approve", name(&second)]);
     refused(&site, &["approval", "approve", name(&second)], "run.not_waiting");
-    let mut process = site.serve(&[("POINTSMAN_KILL_AT", "send.before")]);
+    let mut process = site.serve(&[("POINTSMAN_KILL_AT", "decide.before")]);
     assert_eq!(process.died().await, Some(9));
     let process = site.serve(&[]);
     eventually("it leaves", || (taken(&site).len() == 2).then_some(())).await;

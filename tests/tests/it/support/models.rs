@@ -13,7 +13,11 @@ pub async fn site_with_model(workflows: &[Folder<'_>], config: LlmConfig) -> (Si
     let llm = Llm::start(LlmConfig { key: Some(MODEL_KEY.to_owned()), ..config }).await.expect("a model");
     let mut site = Site::new(workflows).await;
     site.allowed.push(llm.address().to_owned());
-    set(&site, "[models.prices]", "[models.prices]\n\"m-1\" = { input = 1.0, output = 2.0 }");
+    set(
+        &site,
+        "[models.prices]",
+        "[models.prices]\n\"m-1\" = { input = 1.0, output = 2.0 }\n\"e-1\" = { input = 0.1, output = 0.0 }",
+    );
     connect(&site, &llm, "main", &[]);
     (site, llm)
 }
