@@ -29,14 +29,17 @@ act = { why = "tries" }
 state = { scope = "contact", why = "tries" }
 conversation = { why = "tries" }
 knowledge = { why = "tries" }
-model = { why = "tries" }
 http = [{ host = "api.example.com", methods = ["GET"], why = "tries" }]
 "#;
 
-/// A manifest of a step that asks for everything.
+/// A manifest of a step that asks for everything but a model: who may wait for one is cut a minute later.
 pub fn manifest(id: &str) -> Result<Manifest> {
+    asking(id, "")
+}
+
+fn asking(id: &str, more: &str) -> Result<Manifest> {
     let head = "version = \"1.0.0\"\nworld = \"pointsman:plugin/step@0.1.0\"\nsummary = \"Tries everything\"\n[capabilities]";
-    Manifest::parse(&format!("id = \"{id}\"\n{head}\n{CAPABILITIES}")).context("a manifest")
+    Manifest::parse(&format!("id = \"{id}\"\n{head}\n{CAPABILITIES}{more}")).context("a manifest")
 }
 
 /// The component of a guest of `tests/guests`, built where it must be.
@@ -68,8 +71,8 @@ impl Rig {
             sandbox.load(manifest, component, Trust::Bundled).await?;
         }
         let mut codes = Vec::new();
-        for name in ["hostile", "forger", "babbler"] {
-            let loaded = sandbox.load(manifest(&format!("acme/{name}"))?, &guest(name)?, Trust::Stranger).await?;
+        for (name, more) in [("hostile", ""), ("forger", ""), ("babbler", "model = { why = \"tries\" }")] {
+            let loaded = sandbox.load(asking(&format!("acme/{name}"), more)?, &guest(name)?, Trust::Stranger).await?;
             codes.push(Code::Plugin { id: loaded.id, digest: loaded.digest });
         }
         let Ok([hostile, forger, babbler]) = <[Code; 3]>::try_from(codes) else { bail!("three guests") };
