@@ -44,7 +44,7 @@ async fn a_transient_refusal_is_tried_again_with_the_same_key_and_the_providers_
     site.emulator.say(ANA, "Ana", "hello").await.unwrap();
     eventually("the first call", || (site.emulator.calls().len() == 1).then_some(())).await;
     let first = the_send_is(&host, SendState::Ready).await;
-    assert!((NOW + 800..=NOW + 1_200).contains(&first.due), "a second, give or take: {}", first.due - NOW);
+    assert!((NOW + 500..=NOW + 1_000).contains(&first.due), "within the second half of a second: {}", first.due - NOW);
     clock.advance(1_300);
     eventually("the second call", || (site.emulator.calls().len() == 2).then_some(())).await;
     let mut second = the_send_is(&host, SendState::Ready).await;
