@@ -2,8 +2,9 @@
 //! and read when they have their turn: so a backlog of any size takes no memory, and a start takes no time for it.
 //!
 //! Where this process alone keeps events, one that was just kept goes straight into its lane as long as the feed has nothing
-//! to do; where hosts share a database, all come through the feed, for the order is the database's.
+//! to do in its workspace; where hosts share a database, all come through the feed, for the order is the database's.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -15,86 +16,129 @@ use tokio::sync::Notify;
 use crate::lanes::Place;
 use crate::{Engine, Job};
 
-/// Events of a workspace that are in hand at once, at most; and of all, before what is kept is left to the feed.
+/// Events of a workspace that are in hand at once, at most: what is kept beyond is left to the feed.
 const IN_HAND: usize = 2_000;
+
+/// The same once there are ten times as many of all workspaces together.
+const WHEN_CROWDED: usize = 50;
 
 /// How often the feed looks by itself, when it is behind or the database is shared.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Whether the feed is behind, and when it looks.
-#[derive(Debug)]
+/// Where the feed is behind, and when it looks. A workspace that is behind keeps no other from going straight.
+#[derive(Debug, Default)]
 pub(crate) struct Feed {
     state: Mutex<State>,
-    /// More could be in hand as soon as there is room.
+    /// Some workspace waits for room.
     hungry: AtomicBool,
     look: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    /// There may be new events in the store that are in nobody's hands.
-    behind: bool,
-    /// Grows whenever somebody leaves an event to the feed, and with each look.
+    /// Nobody knows what is in the store.
+    unknown: bool,
+    /// There may be new events of these workspaces in the store that are in nobody's hands.
+    behind: HashSet<WorkspaceId>,
+    /// More of these could be in hand as soon as there is room.
+    hungry: HashSet<WorkspaceId>,
+    /// Grows with each look, and whenever somebody leaves an event to the feed.
     moves: u64,
+    /// The last move that was about every workspace, and the last about each.
+    of_all: u64,
+    of: HashMap<WorkspaceId, u64>,
 }
 
-/// Taken before something is kept: it may go straight into its lane if the feed has not moved since.
+/// Taken before something is kept: it may go straight into its lane if the feed has not moved in its workspace since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
 
-impl Default for Feed {
+/// A look at the store, at these workspaces; `None`: at all.
+#[derive(Debug)]
+struct Look {
+    moves: u64,
+    at: Option<Vec<WorkspaceId>>,
+}
+
+impl Default for State {
     fn default() -> Self {
-        Self { state: Mutex::new(State { behind: true, moves: 0 }), hungry: AtomicBool::new(false), look: Notify::new() }
+        let (behind, hungry) = (HashSet::new(), HashSet::new());
+        Self { unknown: true, behind, hungry, moves: 0, of_all: 0, of: HashMap::new() }
+    }
+}
+
+impl State {
+    fn moved(&mut self, workspace: WorkspaceId) {
+        self.moves += 1;
+        self.of.insert(workspace, self.moves);
+    }
+
+    fn moved_everywhere(&mut self) {
+        self.moves += 1;
+        (self.of_all, self.unknown) = (self.moves, true);
+    }
+
+    /// The last move that concerned a workspace.
+    fn last(&self, workspace: WorkspaceId) -> u64 {
+        self.of.get(&workspace).copied().unwrap_or_default().max(self.of_all)
     }
 }
 
 impl Feed {
-    /// A ticket, unless the feed is behind.
-    pub(crate) fn ticket(&self) -> Option<Ticket> {
-        let state = self.state.lock();
-        (!state.behind).then_some(Ticket(state.moves))
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.state.lock().moves)
     }
 
-    /// Does this if the feed has not moved since the ticket was taken, and does not move meanwhile; else the feed has to look.
-    fn straight(&self, ticket: Option<Ticket>, put: impl FnOnce()) -> bool {
+    /// Does this if the feed is not behind in the workspace, has not moved there since the ticket was taken, and does not move
+    /// meanwhile; else the feed has to look there.
+    fn straight(&self, workspace: WorkspaceId, ticket: Option<Ticket>, put: impl FnOnce()) -> bool {
         let mut state = self.state.lock();
-        let straight = ticket.is_some_and(|ticket| !state.behind && ticket == Ticket(state.moves));
+        let known = !state.unknown && !state.behind.contains(&workspace);
+        let straight = known && ticket.is_some_and(|ticket| state.last(workspace) <= ticket.0);
         if straight {
             put();
         } else {
-            (state.behind, state.moves) = (true, state.moves + 1);
+            state.behind.insert(workspace);
+            state.moved(workspace);
         }
         straight
     }
 
-    /// There is something in the store that nobody has.
+    /// There may be something in the store that nobody has, wherever.
     pub(crate) fn wake(&self) {
-        self.straight(None, || ());
+        self.state.lock().moved_everywhere();
         self.look.notify_one();
     }
 
-    fn begin(&self) -> u64 {
+    /// Begins a look wherever the feed is behind; with `everywhere`, at all workspaces.
+    fn begin(&self, everywhere: bool) -> Look {
         let mut state = self.state.lock();
-        (state.behind, state.moves) = (true, state.moves + 1);
-        state.moves
+        if everywhere || state.unknown {
+            state.moved_everywhere();
+            return Look { moves: state.moves, at: None };
+        }
+        state.moves += 1;
+        let (moves, at) = (state.moves, state.behind.iter().copied().collect::<Vec<_>>());
+        state.of.extend(at.iter().map(|workspace| (*workspace, moves)));
+        Look { moves, at: Some(at) }
     }
 
-    /// Ends a look that began with `moves`. Unless it found `all`, or somebody left something to the feed meanwhile, there is
-    /// more.
-    fn end(&self, moves: u64, all: bool) -> bool {
-        let mut state = self.state.lock();
-        state.behind = !all || state.moves != moves;
-        state.behind
+    /// Ends a look. Where it found no end, or somebody left something to the feed meanwhile, there is more. Says whether.
+    fn end(&self, look: Look, endless: &[WorkspaceId]) -> bool {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        state.unknown &= look.at.is_some() || state.of_all > look.moves;
+        state.behind.retain(|workspace| state.of.get(workspace).is_some_and(|moved| *moved > look.moves));
+        state.behind.extend(endless);
+        state.unknown || !state.behind.is_empty()
     }
 }
 
 impl Engine {
     /// Events that were just kept: into their conversations' lanes, in the order in which they were kept.
-    pub(crate) fn enqueue(&self, kept: Kept, ticket: Option<Ticket>) {
-        if kept.events.is_empty() {
-            return;
-        }
-        self.hand_on(ticket, || {
+    pub(crate) fn enqueue(&self, kept: Kept, ticket: Ticket) {
+        let Some(workspace) = kept.events.first().map(|event| event.workspace) else { return };
+        self.hand_on(workspace, ticket, || {
             for event in kept.events {
                 let place = Place::of(event.workspace, lane_of(event.workspace, event.conversation.as_ref()));
                 self.put(event.id, place, Job::Event(event));
@@ -105,49 +149,65 @@ impl Engine {
     /// An event that was written together with other things: into its lane, too. It is read there, so the feed may have found it
     /// meanwhile.
     pub(crate) fn enqueue_written(&self, workspace: WorkspaceId, event: Id, lane: i64) {
-        self.hand_on(self.feed.ticket(), || {
+        self.hand_on(workspace, self.feed.ticket(), || {
             self.put(event, Place::of(workspace, lane), Job::Found { workspace, event });
         });
     }
 
-    fn hand_on(&self, ticket: Option<Ticket>, put: impl FnOnce()) {
-        let room = self.hands.len() < IN_HAND;
-        if self.feed.straight(ticket.filter(|_| room && !self.store.shared()), put) {
+    fn hand_on(&self, workspace: WorkspaceId, ticket: Ticket, put: impl FnOnce()) {
+        let room = self.hands.of(workspace) < self.at_most();
+        if self.feed.straight(workspace, Some(ticket).filter(|_| room && !self.store.shared()), put) {
             return;
         }
         if room {
             self.feed.look.notify_one();
         } else {
-            self.feed.hungry.store(true, Ordering::Release);
-            // It may have become empty in between.
-            self.has_room();
+            self.wants_room(workspace);
         }
     }
 
+    /// How much of a workspace may be in hand.
+    fn at_most(&self) -> usize {
+        if self.hands.len() < 10 * IN_HAND { IN_HAND } else { WHEN_CROWDED }
+    }
+
+    fn wants_room(&self, workspace: WorkspaceId) {
+        self.feed.state.lock().hungry.insert(workspace);
+        self.feed.hungry.store(true, Ordering::Release);
+        // Its last job may have ended in between.
+        self.has_room(workspace);
+    }
+
     /// A job of a lane has ended: there is room for another.
-    pub(crate) fn has_room(&self) {
-        let hungry = &self.feed.hungry;
-        if hungry.load(Ordering::Acquire) && self.hands.len() <= IN_HAND / 2 && hungry.swap(false, Ordering::AcqRel) {
+    pub(crate) fn has_room(&self, workspace: WorkspaceId) {
+        if !self.feed.hungry.load(Ordering::Acquire) || self.hands.of(workspace) > self.at_most() / 2 {
+            return;
+        }
+        let mut state = self.feed.state.lock();
+        if state.hungry.remove(&workspace) {
+            self.feed.hungry.store(!state.hungry.is_empty(), Ordering::Release);
             self.feed.look.notify_one();
         }
     }
 
     /// Puts new events that nobody has into their lanes. Gives how many, and whether there may be more.
     pub(crate) async fn feed_now(&self) -> Result<(usize, bool), StoreError> {
-        let moves = self.feed.begin();
-        let found = self.store.new_events(IN_HAND).await?;
-        let all = found.chunk_by(|one, next| one.0 == next.0).all(|of_workspace| of_workspace.len() < IN_HAND);
+        let look = self.feed.begin(self.store.shared());
+        let found = self.store.new_events(look.at.as_deref(), IN_HAND).await?;
+        let of_each = found.chunk_by(|one, next| one.0 == next.0);
+        let endless: Vec<_> =
+            of_each.filter(|of_one| of_one.len() >= IN_HAND).filter_map(|of_one| Some(of_one.first()?.0)).collect();
         let place = |(ws, _, lane): &(WorkspaceId, Id, i64)| Place::of(*ws, *lane);
         let count = self.gate.through_in_order(
             found,
             |one| place(one).shard,
             |one| self.push(one.1, place(&one), Job::Found { workspace: one.0, event: one.1 }),
         );
-        if !all {
-            self.feed.hungry.store(true, Ordering::Release);
-            self.has_room();
+        let behind = self.feed.end(look, &endless);
+        for workspace in endless {
+            self.wants_room(workspace);
         }
-        Ok((count, self.feed.end(moves, all)))
+        Ok((count, behind))
     }
 
     /// Feeds for ever.
@@ -179,31 +239,64 @@ impl Engine {
 mod tests {
     use super::*;
 
+    const ONE: WorkspaceId = Id(1);
+    const OTHER: WorkspaceId = Id(2);
+
+    /// Nothing to do anywhere.
+    fn at_rest() -> Feed {
+        let feed = Feed::default();
+        let look = feed.begin(false);
+        assert_eq!(look.at, None, "at first nobody knows what is in the store");
+        assert!(!feed.end(look, &[]));
+        feed
+    }
+
     #[test]
     fn an_event_goes_straight_only_when_the_feed_has_not_moved_since_before_it_was_kept() {
         let feed = Feed::default();
-        assert_eq!(feed.ticket(), None, "at first nobody knows what is in the store");
-        let look = feed.begin();
-        assert!(!feed.end(look, true));
-        let ticket = feed.ticket();
-        assert!(feed.straight(ticket, || ()), "nothing to do: straight");
+        assert!(!feed.straight(ONE, Some(feed.ticket()), || unreachable!()), "nobody knows what is in the store");
+        let feed = at_rest();
+        let ticket = Some(feed.ticket());
+        assert!(feed.straight(ONE, ticket, || ()), "nothing to do: straight");
         // The feed looks between keeping and putting: it may have found the event, and handled it to its end.
-        let look = feed.begin();
-        assert!(!feed.end(look, true));
-        assert!(!feed.straight(ticket, || unreachable!()));
-        assert_eq!(feed.ticket(), None, "what was left to the feed comes before whatever is kept from now on");
+        let look = feed.begin(true);
+        assert!(!feed.end(look, &[]));
+        assert!(!feed.straight(ONE, ticket, || unreachable!()));
+        assert!(!feed.straight(ONE, Some(feed.ticket()), || unreachable!()), "what was left to the feed comes first");
+        let (ticket, look) = (Some(feed.ticket()), feed.begin(false));
+        assert_eq!(look.at.as_deref(), Some([ONE].as_slice()));
+        assert!(!feed.end(look, &[]));
+        assert!(!feed.straight(ONE, ticket, || unreachable!()), "a look at this workspace alone is a look");
     }
 
     #[test]
     fn what_is_left_to_the_feed_while_it_looks_makes_it_look_again() {
-        let feed = Feed::default();
-        let look = feed.begin();
+        let feed = at_rest();
+        let look = feed.begin(true);
         feed.wake();
-        assert!(feed.end(look, true), "its answer may be older than what was left");
-        let look = feed.begin();
-        assert!(feed.end(look, false), "there is more than fits in hand");
-        let look = feed.begin();
-        assert!(!feed.end(look, true));
-        assert!(feed.ticket().is_some());
+        assert!(feed.end(look, &[]), "its answer may be older than what was left");
+        let look = feed.begin(false);
+        assert_eq!(look.at, None);
+        assert!(!feed.straight(ONE, Some(feed.ticket()), || unreachable!()));
+        assert!(feed.end(look, &[]), "so may it be of one workspace");
+        let look = feed.begin(false);
+        assert!(feed.end(look, &[ONE]), "there is more than fits in hand");
+        let look = feed.begin(false);
+        assert!(!feed.end(look, &[]));
+        assert!(feed.straight(ONE, Some(feed.ticket()), || ()));
+    }
+
+    #[test]
+    fn a_workspace_that_is_behind_keeps_no_other_from_going_straight() {
+        let feed = at_rest();
+        let ticket = Some(feed.ticket());
+        assert!(!feed.straight(ONE, None, || unreachable!()));
+        assert!(feed.straight(OTHER, ticket, || ()));
+        let look = feed.begin(false);
+        assert_eq!(look.at.as_deref(), Some([ONE].as_slice()), "it is looked at alone");
+        assert!(feed.straight(OTHER, ticket, || ()), "and even meanwhile the other goes straight");
+        assert!(feed.end(look, &[ONE]));
+        assert!(feed.straight(OTHER, ticket, || ()));
+        assert!(!feed.straight(ONE, Some(feed.ticket()), || unreachable!()));
     }
 }

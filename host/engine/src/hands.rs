@@ -3,11 +3,14 @@
 //! row was changed; and when another host takes its lane over, it is not ours any more.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pointsman_core::id::Id;
+use pointsman_core::id::{Id, WorkspaceId};
 use tokio::sync::oneshot;
+
+use crate::lanes::Place;
 
 /// The things in hand; with an ear while their task waits.
 #[derive(Debug, Clone, Default)]
@@ -16,11 +19,14 @@ pub(crate) struct Hands(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     held: HashMap<Id, Held>,
+    /// How much of each workspace is held.
+    of: HashMap<WorkspaceId, usize>,
     taken: u64,
 }
 
 #[derive(Debug)]
 struct Held {
+    workspace: WorkspaceId,
     shard: u16,
     /// Which taking this is: a thing that was lost may be taken again while its old task still ends.
     number: u64,
@@ -46,22 +52,40 @@ pub(crate) struct Hand {
     number: u64,
 }
 
+impl State {
+    fn let_go(&mut self, id: Id) {
+        let Some(Held { workspace, .. }) = self.held.remove(&id) else { return };
+        if let Entry::Occupied(mut count) = self.of.entry(workspace) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 impl Hands {
-    /// Takes a thing of a shard; `None` when somebody has it.
-    pub(crate) fn take(&self, id: Id, shard: u16) -> Option<Hand> {
+    /// Takes a thing that belongs there; `None` when somebody has it.
+    pub(crate) fn take(&self, id: Id, Place { workspace, shard, .. }: Place) -> Option<Hand> {
         let mut state = self.0.lock();
         if state.held.contains_key(&id) {
             return None;
         }
         state.taken += 1;
         let number = state.taken;
-        state.held.insert(id, Held { shard, number, ear: None });
+        state.held.insert(id, Held { workspace, shard, number, ear: None });
+        *state.of.entry(workspace).or_default() += 1;
         Some(Hand { hands: self.clone(), id, number })
     }
 
     /// How much is in hand.
     pub(crate) fn len(&self) -> usize {
         self.0.lock().held.len()
+    }
+
+    /// How much of a workspace is in hand.
+    pub(crate) fn of(&self, workspace: WorkspaceId) -> usize {
+        self.0.lock().of.get(&workspace).copied().unwrap_or_default()
     }
 
     /// Tells whoever waits with this thing that its row was changed.
@@ -76,7 +100,11 @@ impl Hands {
 
     /// Takes everything of these shards out of the hands that have it. Whoever waits is woken.
     pub(crate) fn lose(&self, which: impl Fn(u16) -> bool) {
-        self.0.lock().held.retain(|_, held| !which(held.shard));
+        let mut state = self.0.lock();
+        let lost: Vec<Id> = state.held.iter().filter(|(_, held)| which(held.shard)).map(|(id, _)| *id).collect();
+        for id in lost {
+            state.let_go(id);
+        }
     }
 
     /// Wakes whoever waits.
@@ -111,7 +139,7 @@ impl Drop for Hand {
     fn drop(&mut self) {
         let mut state = self.hands.0.lock();
         if state.held.get(&self.id).is_some_and(|held| held.number == self.number) {
-            state.held.remove(&self.id);
+            state.let_go(self.id);
         }
     }
 }
@@ -120,12 +148,16 @@ impl Drop for Hand {
 mod tests {
     use super::*;
 
+    fn at(shard: u16) -> Place {
+        Place { workspace: Id(9), key: 0, shard }
+    }
+
     #[test]
     fn one_hand_at_a_time_and_it_can_be_told() {
         let hands = Hands::default();
         assert_eq!(hands.tell(Id(1)), Told::Nobody);
-        let hand = hands.take(Id(1), 0).unwrap();
-        assert!(hands.take(Id(1), 0).is_none() && hands.take(Id(2), 0).is_some());
+        let hand = hands.take(Id(1), at(0)).unwrap();
+        assert!(hands.take(Id(1), at(0)).is_none() && hands.take(Id(2), at(0)).is_some());
         assert_eq!(hands.tell(Id(1)), Told::Busy, "it is in hand, and nobody listens");
         let mut heard = hand.listen();
         assert!(heard.try_recv().is_err());
@@ -134,22 +166,22 @@ mod tests {
         drop(hand.listen());
         assert_eq!(hands.tell(Id(1)), Told::Busy, "it waits no longer");
         drop(hand);
-        assert!(hands.take(Id(1), 0).is_some());
+        assert!(hands.take(Id(1), at(0)).is_some());
     }
 
     #[test]
     fn what_is_lost_can_be_taken_anew_and_the_old_hand_has_no_say_in_it() {
         let hands = Hands::default();
-        let (old, other) = (hands.take(Id(1), 7).unwrap(), hands.take(Id(2), 8).unwrap());
+        let (old, other) = (hands.take(Id(1), at(7)).unwrap(), hands.take(Id(2), at(8)).unwrap());
         let mut heard = old.listen();
         hands.lose(|shard| shard == 7);
         assert!(!old.ours() && !old.taken_over() && other.ours());
         assert_eq!(heard.try_recv(), Err(oneshot::error::TryRecvError::Closed), "who waits is woken");
-        let new = hands.take(Id(1), 7).unwrap();
+        let new = hands.take(Id(1), at(7)).unwrap();
         assert!(old.taken_over() && !new.taken_over());
         assert_eq!(old.listen().try_recv(), Err(oneshot::error::TryRecvError::Closed));
         drop(old);
-        assert!(new.ours() && hands.take(Id(1), 7).is_none());
+        assert!(new.ours() && hands.take(Id(1), at(7)).is_none());
         assert_eq!(hands.len(), 2);
     }
 }

@@ -272,14 +272,14 @@ impl Engine {
 
     /// The same for whoever has looked at the gate. Only there.
     pub(crate) fn push(&self, about: Id, place: Place, job: Job) -> bool {
-        let Some(hand) = self.hands.take(about, place.shard) else { return false };
+        let Some(hand) = self.hands.take(about, place) else { return false };
         let engine = self.clone();
         self.lanes.push(place, (job, hand), move |(job, hand)| {
             let engine = engine.clone();
             async move {
                 engine.handle(job).await;
                 drop(hand);
-                engine.has_room();
+                engine.has_room(place.workspace);
             }
         });
         true

@@ -103,7 +103,7 @@ impl Engine {
 
     /// A send, for as long as its conversation's later ones have to wait for it.
     async fn deliver(&self, mut send: SendRow, found: bool) {
-        let Some(hand) = self.outbox.hands.take(send.id, place(&send).shard) else { return };
+        let Some(hand) = self.outbox.hands.take(send.id, place(&send)) else { return };
         let old = send.id.0 <= self.outbox.changed.load(Ordering::Acquire);
         if old && send.state == SendState::Ready && !self.look_again(&mut send).await {
             return;

@@ -214,10 +214,20 @@ impl Store {
         !self.leases.shared || self.leases.holds(lane)
     }
 
-    /// New events of the lanes held: of each workspace the oldest, at most `limit` of each (so that a flood in one keeps no other
-    /// waiting), in the order in which they were kept. Workspace, event and lane of each; no body is opened.
-    pub async fn new_events(&self, limit: usize) -> Result<Vec<(WorkspaceId, Id, i64)>> {
-        let (mine, from) = (self.mine("ws,conversation"), workspaces_in("event", "state<2"));
+    /// New events of the lanes held, of these workspaces or, with `None`, of all: of each the oldest, at most `limit` of each (so
+    /// that a flood in one keeps no other waiting), in the order in which they were kept. Workspace, event and lane of each; no
+    /// body is opened.
+    pub async fn new_events(&self, of: Option<&[WorkspaceId]>, limit: usize) -> Result<Vec<(WorkspaceId, Id, i64)>> {
+        let from = match of {
+            None => workspaces_in("event", "state<2"),
+            Some([]) => return Ok(Vec::new()),
+            // Numbers of our own.
+            Some(some) => {
+                let rows: Vec<_> = some.iter().map(|ws| format!("({})", ws.0)).collect();
+                format!("with w(ws) as (values {}) ", rows.join(","))
+            }
+        };
+        let mine = self.mine("ws,conversation");
         let oldest = "select ws,id,conversation from event where ws=w.ws and state<2 and state=0";
         let sql = if self.leases.shared {
             let oldest = oldest.replacen("conversation", "conversation,seq", 1);

@@ -50,7 +50,7 @@
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
 //! raise         raise_by_hand(ws, conversation, Event, actor, action) -> Id of the event    conversation_of(ws, channel, id)
-//! lease         shared() renew_every() renew() -> Change leave() holds(lane)   new_events(limit) kept_something()
+//! lease         shared() renew_every() renew() -> Change leave() holds(lane)   new_events(of, limit) kept_something()
 //! erase         erase_contact(ws, contact, actor)    forget_erased(heard, newest)    // lines of the audit, by workspace
 //! ```
 //!

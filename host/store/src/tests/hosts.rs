@@ -152,7 +152,7 @@ async fn a_host_finds_the_work_of_its_own_lanes_only() {
     let kept = one.take((0..40).map(|n| message(&format!("c{n}"), &format!("m{n}"), "x")).collect()).await;
     let two = one.neighbour().await;
     settle(&[&two, &one.store]).await;
-    let (mine, theirs) = (one.store.new_events(100).await.unwrap(), two.new_events(100).await.unwrap());
+    let (mine, theirs) = (one.store.new_events(None, 100).await.unwrap(), two.new_events(None, 100).await.unwrap());
     assert_eq!(mine.len() + theirs.len(), 40);
     assert!(!mine.is_empty() && !theirs.is_empty());
     for (host, found) in [(&one.store, &mine), (&two, &theirs)] {
@@ -210,7 +210,7 @@ async fn what_one_host_keeps_wakes_the_other() {
     waits.await.unwrap().unwrap();
     woken(one.store.clone()).await.unwrap();
     // Nobody is woken by what is no news.
-    let kept = one.store.new_events(1).await.unwrap();
+    let kept = one.store.new_events(None, 1).await.unwrap();
     let event = one.store.event(WS, kept[0].1).await.unwrap().unwrap();
     one.store.decide(answer(&one, &event, "x")).await.unwrap();
     let quiet = tokio::time::timeout(Duration::from_millis(300), two.kept_something().notified()).await;
@@ -235,7 +235,7 @@ async fn a_conversation_has_one_order_whoever_keeps_it() {
         task.await.unwrap();
     }
     // The lanes' order and the timeline's are the same, and nothing is missing from either.
-    let lanes = one.store.new_events(1_000).await.unwrap();
+    let lanes = one.store.new_events(None, 1_000).await.unwrap();
     assert_eq!(lanes.len(), 122);
     for c in one.store.conversations(WS, 10).await.unwrap() {
         let in_lane: Vec<Id> = lanes.iter().filter(|(_, _, lane)| *lane == c.conversation.id.0).map(|e| e.1).collect();
@@ -257,7 +257,7 @@ async fn what_one_host_had_no_time_to_read_keeps_its_place_before_what_another_k
     two.intake(Intake { channel: Id(CHANNEL.0 + 1), ..coming("elsewhere", "1") }).await.unwrap();
     let dedupe = async |host: &Store| {
         let mut keys = Vec::new();
-        for (ws, id, _) in host.new_events(10).await.unwrap() {
+        for (ws, id, _) in host.new_events(None, 10).await.unwrap() {
             keys.push(host.event(ws, id).await.unwrap().unwrap().event.dedupe_key.clone());
         }
         keys
@@ -303,7 +303,7 @@ async fn the_order_of_keeping_is_that_of_the_timeline_whatever_two_hosts_do_at_o
             task.await.unwrap();
         }
     }
-    let lanes = [one.store.new_events(1_000).await.unwrap(), two.new_events(1_000).await.unwrap()].concat();
+    let lanes = [one.store.new_events(None, 1_000).await.unwrap(), two.new_events(None, 1_000).await.unwrap()].concat();
     let (mut events, mut sends) = (0, 0);
     for c in one.store.conversations(WS, 100).await.unwrap() {
         let in_lane: Vec<Id> = lanes.iter().filter(|(_, _, lane)| *lane == c.conversation.id.0).map(|e| e.1).collect();
@@ -345,7 +345,7 @@ async fn postgres_may_stop_and_start_and_everything_goes_on() {
     server.up().unwrap();
     assert_eq!(store.intake(coming("down", "1")).await.unwrap().events.len(), 1);
     store.renew().await.unwrap();
-    assert_eq!(store.new_events(10).await.unwrap().len(), 3);
+    assert_eq!(store.new_events(None, 10).await.unwrap().len(), 3);
     assert!(store.books(WS).await.unwrap().balanced());
     // It hears again, too.
     let other = super::open(&config, &master, &clock).await.unwrap();

@@ -50,14 +50,17 @@ async fn new_events_are_found_by_workspace_in_their_order_and_only_until_they_ha
         }
     }
     expected.sort();
-    assert_eq!(house.store.new_events(100).await.unwrap(), expected);
+    assert_eq!(house.store.new_events(None, 100).await.unwrap(), expected);
     let of = |ws: Id, n: usize| expected.iter().filter(move |e| e.0 == ws).take(n).copied();
     let two_of_each: Vec<_> = of(WS, 2).chain(of(other, 2)).collect();
-    assert_eq!(house.store.new_events(2).await.unwrap(), two_of_each, "a flood in one workspace hides no other");
+    assert_eq!(house.store.new_events(None, 2).await.unwrap(), two_of_each, "a flood in one workspace hides no other");
+    let of_other: Vec<_> = of(other, 9).collect();
+    assert_eq!(house.store.new_events(Some(&[other]), 100).await.unwrap(), of_other, "one of them alone");
+    assert_eq!(house.store.new_events(Some(&[]), 100).await.unwrap(), []);
     let event = house.store.event(expected[0].0, expected[0].1).await.unwrap().unwrap();
     let mut decide = answer(&house, &event, "wait");
     decide.event = None;
     decide.runs[0].state = pointsman_core::journal::RunState::Waiting;
     house.store.decide(decide).await.unwrap();
-    assert_eq!(house.store.new_events(100).await.unwrap(), expected[1..], "one whose runs wait is not new");
+    assert_eq!(house.store.new_events(None, 100).await.unwrap(), expected[1..], "one whose runs wait is not new");
 }
