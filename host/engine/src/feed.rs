@@ -104,9 +104,14 @@ impl Feed {
         straight
     }
 
-    /// There may be something in the store that nobody has, wherever.
-    pub(crate) fn wake(&self) {
+    /// There may be something in the store that nobody has, wherever: the next look is at everything.
+    pub(crate) fn forget(&self) {
         self.state.lock().moved_everywhere();
+    }
+
+    /// The same, and it is time for that look.
+    pub(crate) fn wake(&self) {
+        self.forget();
         self.look.notify_one();
     }
 

@@ -143,6 +143,7 @@ impl Engine {
         let sends = self.take_up_sends(gained).await?;
         // From now on whatever is sent in these shards stands behind what was found.
         self.gate.open(gained, &sends, |send| self.deliver_in_turn(send, false));
+        self.feed.forget();
         let (events, more) = self.feed_now().await?;
         self.unread.notify_one();
         if !sends.is_empty() || events > 0 {
