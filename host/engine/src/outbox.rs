@@ -184,7 +184,7 @@ impl Engine {
                 if !self.may_leave(hand, send) {
                     return false;
                 }
-                let Some(outcome) = self.attempt(&channel, send, Noting::Noted).await else { return false };
+                let Some(outcome) = self.attempt(&channel, send).await else { return false };
                 drop(slot);
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
@@ -236,10 +236,8 @@ impl Engine {
         }
         let channel = self.catalog.channel(send.channel);
         let outcome = match &channel {
-            Some(channel) => match self.attempt(channel, send, Noting::Before).await {
-                Some(outcome) => outcome,
-                None => return false,
-            },
+            // It had leave when it began, and nothing begins here.
+            Some(channel) => self.exchanges(channel, send, Noting::Before).await,
             None => Attempt::Lost(NO_WORD.to_owned()),
         };
         if send.state == SendState::Unknown && matches!(outcome, Attempt::Lost(_)) {
@@ -369,14 +367,19 @@ impl Engine {
         }
     }
 
-    /// One attempt: the channel's plugin says which requests to make, the broker makes them. `None`: the house is closing.
-    async fn attempt(&self, channel: &Channel, send: &SendRow, noting: Noting) -> Option<Attempt> {
+    /// One attempt, if the send may leave. `None`: the house is closing.
+    async fn attempt(&self, channel: &Channel, send: &SendRow) -> Option<Attempt> {
         if let Err(refused) = self.asked_of_the_store(send, || self.approved(send)).await? {
             return Some(Attempt::NotSent(refused));
         }
         if let Err(refused) = self.asked_of_the_store(send, || self.pay(send)).await? {
             return Some(Attempt::NotSent(refused));
         }
+        Some(self.exchanges(channel, send, Noting::Noted).await)
+    }
+
+    /// The channel's plugin says which requests to make, the broker makes them.
+    async fn exchanges(&self, channel: &Channel, send: &SendRow, noting: Noting) -> Attempt {
         let job = Job {
             key: send.key.clone(),
             attempt: send.attempt,
@@ -386,7 +389,7 @@ impl Engine {
             window_open: true,
             operation: send.operation.clone(),
         };
-        Some(self.turns(channel, &job, noting).await.into())
+        self.turns(channel, &job, noting).await.into()
     }
 
     /// Asks the store until it answers: what it cannot tell must not leave. `None`: the house is closing.

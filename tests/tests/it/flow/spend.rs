@@ -195,3 +195,23 @@ async fn a_connection_is_tried_by_one_small_question_and_what_is_wrong_has_a_cod
     set(&site, "cap_day = 5.0", "cap_day = 0.000001");
     wrong("main", "spend.cap");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_before_the_host_died_is_sent_though_it_would_not_be_let_go_now() {
+    let site = Site::new(&[SENDS]).await;
+    set(&site, "[templates.prices]", "[templates.prices]\norder_ready = 0.2");
+    let mut process = site.serve(&[("POINTSMAN_KILL_AT", "outcome.before")]);
+    assert_eq!(site.emulator.say(ANA, "Ana", "hello").await.unwrap().1, 200);
+    site.taken(1).await;
+    assert!(!process.ended().await.success());
+    // Nobody knows what it would cost today, and the day is full.
+    set(&site, "order_ready = 0.2", "other = 0.2");
+    set(&site, "cap_day = 5.0", "cap_day = 0.1");
+    let host = site.host().await;
+    host.idle().await;
+    host.stop().await;
+    let books = site.books();
+    assert_eq!((&books["sends"]["sent"], &books["sends"]["parked"]), (&1.into(), &0.into()), "{books}");
+    let calls = calls(&site);
+    assert_eq!((calls.len(), &calls[0]["state"]), (1, &"settled".into()), "{calls:?}");
+}
