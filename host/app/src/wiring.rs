@@ -11,16 +11,18 @@ use pointsman_core::clock::{Clock, SystemClock};
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
 use pointsman_core::ports::{Expressions, Meter};
 use pointsman_engine::catalog::{Catalog, Plugin};
+use pointsman_engine::knowledge::Library;
 use pointsman_engine::ledger::Ledger;
 use pointsman_engine::points::Points;
+use pointsman_engine::vectors::{Home, Voices};
 use pointsman_engine::{Engine, Parts};
 use pointsman_sandbox::{Sandbox, SandboxConfig, Trust};
 use pointsman_script::ScriptExpressions;
-use pointsman_store::{Asked, HeldKeys, KeySource, Place, Store, StoreConfig, WorkspaceRow};
+use pointsman_store::{Asked, HeldKeys, KeySource, ModelRow, Place, Store, StoreConfig, WorkspaceRow};
 use pointsman_vault::{CredentialSealer, Keyring, Succession};
 
 use crate::bundled;
-use crate::config::{Config, compiler};
+use crate::config::{Config, compiler, embedder};
 
 /// The workspace that `init` makes.
 pub const FIRST_WORKSPACE: WorkspaceId = Id(1);
@@ -112,6 +114,25 @@ pub fn broker(config: &Config) -> Result<Broker> {
     Broker::noting(keyring, &egress, answers).context("[egress]")
 }
 
+/// What runs models at home.
+fn home(config: &Config) -> Home {
+    Home { embedder: embedder(&config.models.program), folder: config.path(&config.models.folder) }
+}
+
+/// The knowledge of a host, for verbs of the command line. The way outside is opened only where somebody there makes vectors.
+pub async fn library(config: &Config, store: &Store) -> Result<Library> {
+    let models = store.models(FIRST_WORKSPACE).await?;
+    let outside = |row: &ModelRow| row.settings.get("embed").is_some_and(|embed| !embed.is_null()) && !row.credentials.is_empty();
+    let mut away = None;
+    if models.iter().any(outside) {
+        let broker = broker(config)?;
+        // Where the master key is being replaced it opens what either sealed.
+        broker.keys(store.succession().await?.as_ref()).await?;
+        away = Some((broker, config.models.engine()));
+    }
+    Ok(Library::new(store.clone(), Voices::new(store.clone(), home(config), away)))
+}
+
 /// A host, put together but not started.
 pub async fn engine(config: &Config, broker: Broker, clock: Arc<dyn Clock>, points: Points) -> Result<Engine> {
     assemble(parts_with(config, broker, clock, points).await?).await
@@ -160,6 +181,7 @@ async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, poin
         ledger,
         models: config.models.engine(),
         templates: config.templates.engine(),
+        home: home(config),
     })
 }
 

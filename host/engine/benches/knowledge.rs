@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use pointsman_core::clock::SystemClock;
 use pointsman_core::id::{Id, IdMaker, WorkspaceId};
-use pointsman_engine::knowledge::Library;
+use pointsman_embed::{Embedder, EmbedderConfig};
+use pointsman_engine::knowledge::{By, Library};
+use pointsman_engine::vectors::{Home, Voices};
 use pointsman_knowledge::read::Kind;
 use pointsman_knowledge::{Language, Passage, Reading};
 use pointsman_store::{HeldKeys, Place, Store, StoreConfig};
@@ -97,7 +99,9 @@ async fn measure(database: &str, count: usize) -> Result<()> {
     let store = Store::open(config, keys, Arc::new(SystemClock), Arc::new(IdMaker::new(1))).await?;
     let base = store.make_knowledge_base(WS, "bench", "base", Some("en")).await?;
     let (mut draw, english) = (Draw(7), Language::from_code("en").unwrap_or_default());
-    let library = Library::new(store.clone());
+    // By words alone: the base names nobody who makes vectors.
+    let home = Home { embedder: Embedder::new(EmbedderConfig::new(Vec::new())), folder: folder.path().to_path_buf() };
+    let library = Library::new(store.clone(), Voices::new(store.clone(), home, None));
     let mut putting = Duration::ZERO;
     for from in (0..count).step_by(SOURCE) {
         let passage = |_| Passage {
@@ -121,7 +125,7 @@ async fn measure(database: &str, count: usize) -> Result<()> {
     for n in 0..=QUESTIONS {
         let question = draw.text(ASKED);
         let since = Instant::now();
-        let answer = library.search(WS, "base", &question, 5).await;
+        let answer = library.search(WS, "base", &question, 5, By::Words).await;
         let answer = answer.map_err(|failure| anyhow::anyhow!("{}: {}", failure.code, failure.message))?;
         match n {
             0 => built = since.elapsed(),

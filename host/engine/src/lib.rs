@@ -12,6 +12,7 @@
 //! | `gather` | a burst of messages becomes one run |
 //! | `step` | what a step may read while it runs |
 //! | [`knowledge`] | what a business knows: read, kept, searched |
+//! | [`vectors`] | who makes the vectors of knowledge |
 //! | [`model`] | language models: who may ask, what it costs, what comes of it |
 //! | [`packages`] | plugins that were handed in: taken up while the host runs, and what each may do |
 //! | `denials` | what a plugin was not let do, in the audit |
@@ -79,6 +80,7 @@ pub mod timers;
 mod trends;
 mod triggers;
 mod turns;
+pub mod vectors;
 pub mod workflows;
 
 pub use intake::Incoming;
@@ -94,6 +96,7 @@ use outbox::Outbox;
 use points::Points;
 use timers::Timers;
 use turns::Turns;
+use vectors::{Home, Voices};
 
 /// What the line is made of. `app` puts it together.
 pub struct Parts {
@@ -129,6 +132,8 @@ pub struct Parts {
     pub models: ModelsConfig,
     /// What templates cost, in billionths of the currency, by their name; `*`: the others. Empty: nothing.
     pub templates: BTreeMap<String, Amount>,
+    /// What runs models at home.
+    pub home: Home,
 }
 
 /// Steps that run at once: fewer than the sandbox has places, so that webhooks are read whatever they do.
@@ -217,15 +222,18 @@ impl Engine {
         if let Some(door) = hooks::plugin() {
             parts.catalog.add_plugin(door);
         }
+        let prices = (parts.templates, parts.models.caps);
+        let models = Models::new(parts.store.clone(), parts.broker.clone(), parts.models, parts.points.clone());
+        let voices = Voices::with(parts.store.clone(), parts.home, models.clone());
         Self(Arc::new(Inner {
             pace: triggers::Pace::new(parts.replies_a_minute),
-            prices: (parts.templates, parts.models.caps),
+            prices,
             denials: denials::Denials::default(),
             ledger: parts.ledger,
             stepping: Turns::new(STEPS, STEPS_OF_ONE),
             timers: Timers::new(Arc::clone(&parts.clock)),
-            library: Library::new(parts.store.clone()),
-            models: Models::new(parts.store.clone(), parts.broker.clone(), parts.models, parts.points.clone()),
+            library: Library::new(parts.store.clone(), voices),
+            models,
             store: parts.store,
             broker: parts.broker,
             steps: parts.steps,

@@ -21,7 +21,7 @@ use pointsman_core::ports::{HttpRequest, HttpResponse, Placement};
 use pointsman_manifest::{CredentialSlot, PlacementKind};
 use pointsman_model::redact::Redaction;
 use pointsman_model::schema::Schema;
-use pointsman_model::{KEY, Price, Settings, price, wire};
+use pointsman_model::{KEY, Price, Provider, Settings, price, wire};
 use pointsman_store::{CapReached, Caps, ConversationRef, KeptAnswer, ModelRow, NewSpend, Settled, SpendFor, Store, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -271,10 +271,12 @@ impl Inner {
     /// The connections that may be asked, in their order. One that was named stands alone: who names a model at home must not be answered
     /// from outside.
     async fn may_ask(&self, asker: &Asker, name: Option<&str>) -> Result<Vec<(ModelRow, Settings)>, Failure> {
-        self.allowed(asker).await?;
+        allowed(&self.store, asker).await?;
         let mut found = Vec::new();
         for row in self.store.models(asker.of.workspace).await.map_err(|e| e.failure())? {
             match serde_json::from_value::<Settings>(row.settings.clone()) {
+                // One that runs at home makes vectors of knowledge, and answers nothing.
+                Ok(settings) if settings.provider == Provider::Local => {}
                 Ok(settings) if name.is_none_or(|name| name == row.name) => found.push((row, settings)),
                 Ok(_) => {}
                 Err(error) => {
@@ -290,23 +292,6 @@ impl Inner {
             return Err(Failure::new(Class::Denied, "denied.model", sentence));
         }
         Ok(found)
-    }
-
-    /// Whether the workspace lets this be asked now.
-    async fn allowed(&self, asker: &Asker) -> Result<(), Failure> {
-        let denied = |code: &str, sentence: &str| Err(Failure::new(Class::Denied, code, sentence));
-        match self.store.ai(asker.of.workspace).await.map_err(|e| e.failure())? {
-            AiMode::On => Ok(()),
-            AiMode::OnRequest if asker.by_person => Ok(()),
-            AiMode::OnRequest => {
-                let sentence = "this workspace asks models only in runs that a person began (pointsman run start); go on without";
-                denied("denied.ai_on_request", sentence)
-            }
-            AiMode::Off => {
-                let sentence = "this workspace asks no models; go on without, or allow it with `pointsman model ai on`";
-                denied("denied.ai_off", sentence)
-            }
-        }
     }
 
     fn hidden(&self, mut prompt: Prompt) -> (Prompt, Redaction) {
@@ -374,7 +359,7 @@ impl Inner {
         }
         let _place = self.place(row, settings, until).await?;
         // It may have waited for long.
-        self.allowed(asker).await?;
+        allowed(&self.store, asker).await?;
         let left = until.saturating_duration_since(Instant::now());
         if left < LEAST {
             return Err(timed_out());
@@ -488,6 +473,22 @@ impl Inner {
             tracing::error!(%error, spend = %id, "a call cannot be settled; it counts whole");
         }
     }
+}
+
+/// Whether a workspace lets this be asked now. Read at each call, like every permission.
+pub(crate) async fn allowed(store: &Store, asker: &Asker) -> Result<(), Failure> {
+    let (code, sentence) = match store.ai(asker.of.workspace).await.map_err(|e| e.failure())? {
+        AiMode::On => return Ok(()),
+        AiMode::OnRequest if asker.by_person => return Ok(()),
+        AiMode::OnRequest => (
+            "denied.ai_on_request",
+            "this workspace asks models only in runs that a person began (pointsman run start); go on without",
+        ),
+        AiMode::Off => {
+            ("denied.ai_off", "this workspace asks no models; go on without, or allow it with `pointsman model ai on`")
+        }
+    };
+    Err(Failure::new(Class::Denied, code, sentence))
 }
 
 /// Whether an answer is JSON of the form that was asked for.

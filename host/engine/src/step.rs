@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::Engine;
 use crate::channels::sealed;
 use crate::channels::sized;
-use crate::knowledge::{Answer, Ranked};
+use crate::knowledge::{Answer, By, Ranked};
 use crate::model::{AskedAt, Asker};
 
 /// A conversation as the runs of one event see it.
@@ -217,7 +217,7 @@ impl StepHost for Host {
 
     async fn search(&self, base: &str, query: &str, count: u32) -> Result<Vec<Passage>, Refusal> {
         let count = usize::try_from(count).unwrap_or_default();
-        match self.engine.library.search(self.workspace, base, query, count).await {
+        match self.engine.library.search_for(&self.asker(), base, query, count, By::Both).await {
             Ok(answer) => Ok(passages(answer)),
             Err(failure) if failure.code == "knowledge.unknown" => {
                 Err(Refusal::Invalid(format!("{}: {}", failure.code, failure.message)))

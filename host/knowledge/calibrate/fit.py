@@ -8,18 +8,44 @@
 A base holds the paragraphs whose article % 4 != 3, so about a quarter of the questions has no answer in it; the queries' field
 `answerable_in_refusal_corpus` says which. Only development splits belong here. Prints the weights, and AUROC in each language by
 weights that were fitted on the others. Plain Python, no packages.
+
+With `--spoken` first it fits the weights for bases with vectors and questions in their language, with `--across` those for questions in
+another one, from searches of such.
 """
 import json
 import math
+import os
+import re
 import sys
 
-NAMES = ["coverage", "share", "lead", "near", "matched"]
+MODE = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in ("--spoken", "--across") else ""
+FILES = sys.argv[2:] if MODE else sys.argv[1:]
+WORDS = ["coverage", "share", "lead", "near", "matched"]
+NAMES = {"": WORDS, "--spoken": ["cosine", "words"], "--across": ["cosine"]}[MODE]
+PREFIX = MODE.strip("-").upper() + "_" if MODE else ""
+
+
+def said(evidence):
+    values = [evidence[name] for name in WORDS]
+    values[4] = math.log1p(min(values[4], 8))
+    return values
+
+
+def words(evidence):
+    """What src/evidence.rs makes of the words alone."""
+    source = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../src/evidence.rs"), encoding="utf-8").read()
+    weight = {name: float(value) for name, value in re.findall(r"const (\w+): f32 = (-?[\d.]+);", source)}
+    if evidence["matched"] == 0:
+        return -weight["SURE"]
+    total = weight["BIAS"] + sum(weight[name.upper()] * value for name, value in zip(WORDS, said(evidence)))
+    return max(-weight["SURE"], min(weight["SURE"], total))
 
 
 def features(evidence):
-    values = [evidence[name] for name in NAMES]
-    values[4] = math.log1p(min(values[4], 8))
-    return values
+    if MODE == "":
+        return said(evidence)
+    cosine = evidence["likeness"]["cosine"]
+    return [cosine, words(evidence)] if MODE == "--spoken" else [cosine]
 
 
 def load(paths):
@@ -63,10 +89,10 @@ def auroc(model, rows):
 
 
 def main():
-    sets = load(sys.argv[1:])
+    sets = load(FILES)
     for n, held in enumerate(sets):
         rest = [row for m, rows in enumerate(sets) if m != n for row in rows] or held
-        print(f"{sys.argv[1 + 2 * n]}: AUROC {auroc(fit(rest), held):.3f} by the weights of the others")
+        print(f"{FILES[2 * n]}: AUROC {auroc(fit(rest), held):.3f} by the weights of the others")
     rows = [row for rows in sets for row in rows]
     w, b = fit(rows)
     # The confidence 0.5 is where nine of ten answerable questions still pass.
@@ -76,9 +102,9 @@ def main():
     wrong = sum(1 for x, y in rows if not y and score((w, b), x) >= 0)
     none = sum(1 for _, y in rows if not y)
     print(f"at the threshold: {sum(1 for s in passing if s >= cut)} of {len(passing)} answered, {wrong} of {none} answered wrongly")
-    print(f"const BIAS: f32 = {b:.3f};")
+    print(f"const {PREFIX}BIAS: f32 = {b:.3f};")
     for name, value in zip(NAMES, w):
-        print(f"const {name.upper()}: f32 = {value:.3f};")
+        print(f"const {PREFIX}{name.upper()}: f32 = {value:.3f};")
 
 
 main()

@@ -111,8 +111,10 @@ pub struct Hit {
     pub score: f32,
     /// The score as a share of what a passage could reach that repeats every word of the question: 0 to 1.
     pub share: f32,
-    /// In which language it was found.
+    /// In which language it was found; unknown where no word of it was.
     pub language: Language,
+    /// How near it lies to the question, where both have vectors.
+    pub cosine: Option<f32>,
 }
 
 /// What was found for a question.
@@ -159,6 +161,11 @@ impl Index {
         self.places.is_empty()
     }
 
+    /// The languages of its passages.
+    pub(crate) fn languages(&self) -> impl Iterator<Item = Language> {
+        self.tongues.keys().copied()
+    }
+
     /// Bytes that it takes in memory, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -175,7 +182,10 @@ impl Index {
             let reach: f32 = asked.iter().map(|word| word.weight * (K1 + 1.0)).sum();
             let hits = tongue.rank(&asked, count).into_iter().filter_map(|(number, score)| {
                 let place = *self.places.get(usize::try_from(number).ok()?)?;
-                Some((number, Hit { place, score, share: if reach > 0.0 { score / reach } else { 0.0 }, language: *language }))
+                Some((
+                    number,
+                    Hit { place, score, share: if reach > 0.0 { score / reach } else { 0.0 }, language: *language, cosine: None },
+                ))
             });
             let hits: Vec<(u32, Hit)> = hits.collect();
             if let Some((number, hit)) = hits.first()

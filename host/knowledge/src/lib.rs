@@ -7,6 +7,7 @@
 //! cut(&Document, language) -> [Passage]  at most so long, headings kept, each with its language
 //! pack(&[Passage]) -> bytes              the hashed words of the passages of one source, as they are kept
 //! Index::build([packed]) -> Index        the passages of a base, in memory; search(question, count) -> Found
+//! fuse(Index, Vectors, Found, ..)        words and meaning together, where passages and question have vectors
 //! quote(&Passage, question) -> text      the sentences of a passage that answer best
 //! Evidence::confidence() -> 0..1         how sure it is that the best passage answers at all
 //! ```
@@ -22,17 +23,21 @@
 
 mod cut;
 mod evidence;
+mod fuse;
 mod index;
 pub mod metrics;
 mod quote;
 pub mod read;
 mod task;
+mod vectors;
 pub mod words;
 
 pub use cut::{Passage, cut};
 pub use evidence::{Evidence, THRESHOLD};
+pub use fuse::{DEPTH, Fused, Likeness, Meant, fuse};
 pub use index::{Found, Hit, Index, Place, READING, pack};
 pub use quote::quote;
 pub use read::{Document, Entry, read};
 pub use task::{Reading, Task, told, work};
+pub use vectors::{Vector, Vectors, meant, pack_vectors, unpack_vectors};
 pub use words::Language;

@@ -1,5 +1,6 @@
 //! The part of a passage that answers: all of a short one or of a written answer, else the sentence that has most of the question, with
-//! what follows it as long as it stays short.
+//! what follows it as long as it stays short. Where no word of the question stands in it, as in another language, nothing tells which part
+//! it is: then all of it, as far as a quotation goes.
 
 use crate::cut::{Passage, sentences};
 use crate::index::{Asked, Found};
@@ -50,9 +51,11 @@ pub fn quote(passage: &Passage, found: &Found) -> Quote {
             best = n;
         }
     }
+    let said = weights.iter().any(|(alone, _)| *alone > 0.0);
+    let most = if said { SHORT } else { LONGEST };
     let mut text = String::new();
     for sentence in sentences.iter().skip(best) {
-        if !text.is_empty() && text.len() + sentence.len() > SHORT {
+        if !text.is_empty() && text.len() + sentence.len() > most {
             break;
         }
         text.push_str(if text.is_empty() { "" } else { " " });

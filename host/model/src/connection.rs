@@ -19,10 +19,12 @@ pub enum Provider {
     Ollama,
     Vllm,
     LlamaCpp,
+    /// No service at all: a file of the operator's, run by the host. It makes vectors of the house's own knowledge.
+    Local,
 }
 
 impl Provider {
-    /// All of them.
+    /// All that are asked over the wire.
     pub const ALL: [Self; 6] = [Self::Openai, Self::Azure, Self::Anthropic, Self::Ollama, Self::Vllm, Self::LlamaCpp];
 
     /// As it is typed and stored.
@@ -35,6 +37,7 @@ impl Provider {
             Self::Ollama => "ollama",
             Self::Vllm => "vllm",
             Self::LlamaCpp => "llama-cpp",
+            Self::Local => "local",
         }
     }
 
@@ -49,7 +52,7 @@ impl Provider {
     pub fn usual_url(self) -> Option<&'static str> {
         match self {
             Self::Openai => Some("https://api.openai.com/v1"),
-            Self::Azure => None,
+            Self::Azure | Self::Local => None,
             Self::Anthropic => Some("https://api.anthropic.com/v1"),
             Self::Ollama => Some("http://127.0.0.1:11434/v1"),
             Self::Vllm => Some("http://127.0.0.1:8000/v1"),
@@ -60,7 +63,7 @@ impl Provider {
     /// Whether it runs in the operator's own house: then it has no key as a rule, and costs nothing unless a price says so.
     #[must_use]
     pub fn at_home(self) -> bool {
-        matches!(self, Self::Ollama | Self::Vllm | Self::LlamaCpp)
+        matches!(self, Self::Ollama | Self::Vllm | Self::LlamaCpp | Self::Local)
     }
 
     /// What is sent so that the provider does not keep what it is asked for its own ends, as it is told to people; `None`: it has no
@@ -97,6 +100,9 @@ pub struct Settings {
     pub at_once: u32,
     /// Whether there is a key.
     pub key: bool,
+    /// Of a model that the host itself runs: the SHA-256 of its file, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 impl Settings {

@@ -12,7 +12,7 @@ use crate::db::{Record, Transaction};
 use crate::keys::Sealer;
 use crate::op::Op;
 use crate::sheet::row;
-use crate::types::{KnowledgeBase, KnowledgeSource, NewSource, Result, StoreError};
+use crate::types::{KnowledgeBase, KnowledgeSource, NewSource, Result, StoreError, VectorRow};
 
 /// Passages in one commit: small, because what comes in waits behind it.
 const AT_ONCE: usize = 64;
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 64;
 /// How old passages without a source must be to count as left behind: whoever writes them may still be at it.
 const LEFT_BEHIND: i64 = 3_600_000;
 
-const BASE: &str = "select id,name,language,at,version from knowledge_base where ws=?";
+const BASE: &str = "select id,name,language,embed,at,version from knowledge_base where ws=?";
 
 impl Store {
     /// The knowledge bases of a workspace, by name.
@@ -98,6 +98,12 @@ impl Store {
             for (body, n) in batch.iter().zip(from..) {
                 other.push((sql, row![ws, id, n, sealer.seal(ws.0, "knowledge.passage", n, body)?]));
             }
+            self.writer.commit(Op { other, ..Op::default() }).await?;
+        }
+        for VectorRow { n, model, body } in new.vectors {
+            let body = sealer.seal(ws.0, "knowledge.vectors", n.into(), &body)?;
+            let sql = "insert into knowledge_vector(ws,source,n,model,body) values (?,?,?,?,?)";
+            let other = vec![(sql, row![ws, id, i64::from(n), model, body])];
             self.writer.commit(Op { other, ..Op::default() }).await?;
         }
         let words = sealer.seal(ws.0, "knowledge.words", 0, &new.words)?;
@@ -188,13 +194,66 @@ impl Store {
         Ok(left.len())
     }
 
+    /// Says which connection makes vectors of a base's passages; `None`: none does. Vectors that are there stay until others take their place.
+    pub async fn set_knowledge_embed(&self, ws: WorkspaceId, actor: &str, base: Id, embed: Option<&str>) -> Result<()> {
+        let (actor, embed) = (actor.to_owned(), embed.map(str::to_owned));
+        self.alone(ws, move |store, c| {
+            Box::pin(async move {
+                let name = hold(c, ws, base).await?;
+                c.run("update knowledge_base set embed=? where ws=? and id=?", row![embed.clone(), ws, base]).await?;
+                let detail = format!("{name} {}", embed.as_deref().unwrap_or("-"));
+                store.changed(c, ws, base, (&actor, "knowledge.embed"), &detail).await
+            })
+        })
+        .await
+    }
+
+    /// The vectors of a source's passages, in their order.
+    pub async fn knowledge_vectors(&self, ws: WorkspaceId, source: Id) -> Result<Vec<VectorRow>> {
+        let sql = "select n,model,body from knowledge_vector where ws=? and source=? order by n";
+        let rows = self.data.rows(sql, row![ws, source]).await?;
+        let sealer = self.knowledge_sealer(ws, source).await?;
+        let read = |row: &Record| -> Result<VectorRow> {
+            let (n, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(2)?);
+            let body = sealer.open(ws.0, "knowledge.vectors", n, &sealed)?;
+            Ok(VectorRow { n: u32::try_from(n).unwrap_or(u32::MAX), model: row.get(1)?, body })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps vectors of a source's passages in place of those that are there, if the source is still there.
+    pub async fn put_knowledge_vectors(&self, ws: WorkspaceId, base: Id, source: Id, row: VectorRow) -> Result<()> {
+        let VectorRow { n, model, body } = row;
+        let body = self.knowledge_sealer(ws, source).await?.seal(ws.0, "knowledge.vectors", n.into(), &body)?;
+        let sql = "insert into knowledge_vector(ws,source,n,model,body) \
+                   select s.ws,s.id,cast(? as bigint),cast(? as text),? from knowledge_source s where s.ws=? and s.base=? and s.id=? \
+                   on conflict (ws,source,n) do update set model=excluded.model,body=excluded.body";
+        let other = vec![(sql, row![i64::from(n), model, body, ws, base, source])];
+        self.writer.commit(Op { other, ..Op::default() }).await.map(drop)
+    }
+
+    /// Gives a base another version: vectors were made, and whoever keeps an index reads them.
+    pub async fn renew_knowledge_base(&self, ws: WorkspaceId, actor: &str, base: Id, detail: &str) -> Result<()> {
+        let (actor, detail) = (actor.to_owned(), detail.to_owned());
+        self.alone(ws, move |store, c| {
+            Box::pin(async move {
+                let name = hold(c, ws, base).await?;
+                store.changed(c, ws, base, (&actor, "knowledge.vectors"), &format!("{name} {detail}")).await
+            })
+        })
+        .await
+    }
+
     /// The workspace's own key, bound to a source: what is sealed with it cannot take the place of another source's.
     async fn knowledge_sealer(&self, ws: WorkspaceId, source: Id) -> Result<Sealer> {
         Ok(Sealer { owner: source.0, ..self.keys.house(ws.0).await? })
     }
 
     async fn drop_passages(&self, ws: WorkspaceId, source: Id) -> Result<()> {
-        let other = vec![("delete from knowledge_passage where ws=? and source=?", row![ws, source])];
+        let other = vec![
+            ("delete from knowledge_passage where ws=? and source=?", row![ws, source]),
+            ("delete from knowledge_vector where ws=? and source=?", row![ws, source]),
+        ];
         self.writer.commit(Op { other, ..Op::default() }).await.map(drop)
     }
 
@@ -223,6 +282,6 @@ async fn source(c: &mut Transaction<'_>, ws: WorkspaceId, base: Id, name: &str) 
 }
 
 fn read_base(row: &Record) -> Result<KnowledgeBase> {
-    let (id, name, language) = (row.id(0)?, row.get(1)?, row.get(2)?);
-    Ok(KnowledgeBase { id, name, language, at: row.get(3)?, version: row.id(4)? })
+    let (id, name, language, embed) = (row.id(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok(KnowledgeBase { id, name, language, embed, at: row.get(4)?, version: row.id(5)? })
 }

@@ -29,6 +29,8 @@
 //! knowledge     knowledge_bases(ws) knowledge_base(ws, name) make_knowledge_base(ws, actor, name, language) -> KnowledgeBase
 //!               knowledge_sources(ws, base)   put_knowledge_source(ws, actor, base, NewSource)   remove_knowledge_source(ws, actor, base, name)
 //!               knowledge_words(ws, base, &KnowledgeSource)   knowledge_passage(ws, source, n)   remove_knowledge_base(ws, actor, name)
+//!               set_knowledge_embed(ws, actor, base, connection)   knowledge_vectors(ws, source)   put_knowledge_vectors(ws, base, source, VectorRow)
+//!               renew_knowledge_base(ws, actor, base, detail)   // vectors were made: whoever keeps an index reads it anew
 //!               tidy_knowledge(ws) -> usize                     // sources that were never finished
 //! model         put_model(actor, ModelRow)   remove_model(ws, actor, name)   models(ws)   ai(ws)  set_ai(ws, actor, AiMode)
 //! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled, answer)   settle_send(ws, send, Settled)

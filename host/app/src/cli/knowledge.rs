@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use pointsman_core::failure::Failure;
-use pointsman_engine::knowledge::Library;
+use pointsman_engine::knowledge::By;
 use pointsman_knowledge::Language;
 use pointsman_store::{KnowledgeBase, Store};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::wiring::{self, FIRST_WORKSPACE};
 use crate::words::moment;
 
+mod embed;
 mod eval;
 mod files;
 mod intake;
@@ -31,7 +32,7 @@ const ACTOR: &str = "cli";
 
 /// Example: `pointsman knowledge add faq faq.md returns.html prices.csv`
 ///
-/// Exit codes: 0 done, 1 something was refused (a file or page that cannot be read), 2 cannot do it.
+/// Exit codes: 0 done, 1 something was refused (a file or page that cannot be read) or has no vector that should have one, 2 cannot do it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -86,6 +87,20 @@ enum Verb {
         /// Passages at most.
         #[arg(long, default_value_t = 5)]
         count: usize,
+        /// By words, by meaning, or as a step would: by both, where the base has vectors.
+        #[arg(long, value_enum, default_value = "both")]
+        by: Searched,
+    },
+    /// Makes vectors of a base's passages, so that it is found by what is meant, in any language. From then on `add` and `sync` keep them.
+    Embed {
+        /// The base.
+        base: String,
+        /// The connection that makes them, as `pointsman model list` names it; absent: as before.
+        #[arg(long)]
+        model: Option<String>,
+        /// No vectors any more.
+        #[arg(long, conflicts_with = "model")]
+        none: bool,
     },
     /// Measures a base: questions with the places of their answers, one JSON object a line: `{"text", "relevant": ["faq.md#hours"]}`; an empty
     /// list means that the base has no answer.
@@ -94,6 +109,9 @@ enum Verb {
         base: String,
         /// The questions.
         questions: PathBuf,
+        /// By words, by meaning, or as a step would: by both, where the base has vectors.
+        #[arg(long, value_enum, default_value = "both")]
+        by: Searched,
     },
 }
 
@@ -105,6 +123,27 @@ struct How {
     /// Pages that are read of a site at most: those that a page or sitemap leads to, on the same host. Absent: 1, or all of a shop's products.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     pages: Option<u16>,
+}
+
+/// [`By`], as it is typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Searched {
+    /// By words alone.
+    Words,
+    /// By meaning alone.
+    Meaning,
+    /// By both, as the languages of question and base want it.
+    Both,
+}
+
+impl Searched {
+    fn by(self) -> By {
+        match self {
+            Self::Words => By::Words,
+            Self::Meaning => By::Meaning,
+            Self::Both => By::Both,
+        }
+    }
 }
 
 fn language(code: &str) -> Result<String, String> {
@@ -125,10 +164,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode> {
             }
             Verb::List { base } => list(context, &store, base.as_deref()).await,
             Verb::Remove { base, sources } => remove(context, &store, base, sources).await,
-            Verb::Search { base, question, count, .. } => {
-                search::run(context, &Library::new(store.clone()), base, question.as_deref(), *count).await
+            Verb::Embed { base, model, none } => embed::run(context, &config, &store, base, model.as_deref(), *none).await,
+            Verb::Search { base, question, count, by, .. } => {
+                let library = wiring::library(&config, &store).await?;
+                search::run(context, &library, base, question.as_deref(), (*count, by.by())).await
             }
-            Verb::Eval { base, questions } => eval::run(context, &Library::new(store.clone()), base, questions).await,
+            Verb::Eval { base, questions, by } => {
+                eval::run(context, &wiring::library(&config, &store).await?, (base.as_str(), by.by()), questions).await
+            }
         };
         store.close().await?;
         done
@@ -165,8 +208,7 @@ async fn add(config: &Config, store: &Store, name: &str, sources: &[String], how
     for site in sites {
         Site::new(wiring::broker(config)?, site, how.pages).put(&mut intake).await?;
     }
-    store.tidy_knowledge(FIRST_WORKSPACE).await?;
-    Ok(intake.outcome)
+    intake.end().await
 }
 
 /// Makes a base of a folder, for the demo.
@@ -190,8 +232,7 @@ async fn sync(config: &Config, store: &Store, name: &str, source: &str, how: &Ho
         let site = Site::new(wiring::broker(config)?, pages::address(source)?, how.pages);
         let mut intake = Intake::new(config, store, base(store, name, how.language.as_deref()).await?).await?;
         site.sync(&mut intake).await?;
-        store.tidy_knowledge(FIRST_WORKSPACE).await?;
-        return Ok(intake.outcome);
+        return intake.end().await;
     }
     let folder = PathBuf::from(source);
     if !folder.is_dir() {
@@ -203,8 +244,7 @@ async fn sync(config: &Config, store: &Store, name: &str, source: &str, how: &Ho
     for gone in intake.had().iter().filter(|name| !there.contains(name) && !pages::is_address(name)) {
         intake.remove(gone).await?;
     }
-    store.tidy_knowledge(FIRST_WORKSPACE).await?;
-    Ok(intake.outcome)
+    intake.end().await
 }
 
 async fn list(context: &Context, store: &Store, name: Option<&str>) -> Result<ExitCode> {
@@ -215,14 +255,15 @@ async fn list(context: &Context, store: &Store, name: Option<&str>) -> Result<Ex
             let passages: u64 = sources.iter().map(|source| source.passages).sum();
             let changed = base.version.made_at();
             shown.push(json!({
-                "name": base.name, "language": base.language, "sources": sources.len(), "passages": passages, "changed": changed,
+                "name": base.name, "language": base.language, "embed": base.embed, "sources": sources.len(), "passages": passages, "changed": changed,
             }));
             let language = base.language.unwrap_or_else(|| "each its own".to_owned());
-            rows.push([base.name, sources.len().to_string(), passages.to_string(), language, moment(changed)]);
+            let vectors = base.embed.unwrap_or_else(|| "-".to_owned());
+            rows.push([base.name, sources.len().to_string(), passages.to_string(), language, vectors, moment(changed)]);
         }
         context.answer(&Value::Array(shown), || match rows.is_empty() {
             true => "there is no knowledge base yet; `pointsman knowledge add NAME FILE` makes one".to_owned(),
-            false => table(["BASE", "SOURCES", "PASSAGES", "LANGUAGE", "CHANGED"], &rows),
+            false => table(["BASE", "SOURCES", "PASSAGES", "LANGUAGE", "VECTORS BY", "CHANGED"], &rows),
         });
         return Ok(ExitCode::SUCCESS);
     };

@@ -17,6 +17,7 @@ mod check;
 mod compile;
 mod conversation;
 mod demo;
+mod embed;
 mod init;
 mod key;
 mod knowledge;
@@ -63,6 +64,9 @@ enum Verb {
     /// Reads one file within bounds. `knowledge` starts it.
     #[command(hide = true)]
     Read(read::Args),
+    /// Runs a model at home, within bounds. A host starts it.
+    #[command(hide = true)]
+    Embed(embed::Args),
     /// Runs a host, an emulated provider and a page to play with, in a folder that it names.
     Demo(demo::Args),
     /// Checks workflow folders; tells mistakes with file, line and column.
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Verb::Broker(args) => broker::run(&context, &args),
         Verb::Compile(args) => Ok(compile::run(&args)),
         Verb::Read(args) => Ok(read::run(&args)),
+        Verb::Embed(args) => Ok(embed::run(&args)),
         Verb::Demo(args) => demo::run(&context, &args),
         Verb::Check(args) => check::run(&context, &args),
         Verb::Publish(args) => publish::run(&context, &args),

@@ -1,11 +1,15 @@
 //! `pointsman model`: the language models that steps may ask. A key comes from the environment or standard input, never from an argument; it
-//! is sealed here, pinned to the address, and only the broker can open it. A running host sees a change at its next question.
+//! is sealed here, pinned to the address, and only the broker can open it. A model may also be a file that the host itself runs, for the
+//! vectors of its knowledge; it is kept under its hash. A running host sees a change at its next question.
 
 use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use pointsman_core::failure::Failure;
 use pointsman_core::model::AiMode;
+use pointsman_embed::{Kind, ModelFile};
 use pointsman_engine::model::{self, Checked};
 use pointsman_model::{KEY, Provider, Settings};
 use pointsman_store::{CredentialRow, ModelRow, Store};
@@ -16,7 +20,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::channel::from_environment;
 use super::table::table;
-use crate::config::Config;
+use crate::config::{Config, embedder};
 use crate::wiring::{self, FIRST_WORKSPACE};
 
 /// Who does it, in the audit.
@@ -63,13 +67,16 @@ struct New {
     /// What steps and people call it by.
     name: String,
     /// openai, azure, anthropic, ollama, vllm, llama-cpp
-    #[arg(long, value_parser = provider)]
-    provider: Provider,
+    #[arg(long, value_parser = provider, required_unless_present = "file")]
+    provider: Option<Provider>,
+    /// No provider: a model's file that the host itself runs, to make vectors of its own knowledge. It is copied under its hash.
+    #[arg(long, conflicts_with_all = ["provider", "url", "model", "embed", "at_once"])]
+    file: Option<PathBuf>,
     /// Its address, with the path that the API's own paths follow. Left out: the provider's usual one.
     #[arg(long)]
     url: Option<String>,
     /// The model that answers.
-    #[arg(long, required_unless_present = "embed")]
+    #[arg(long, required_unless_present_any = ["embed", "file"])]
     model: Option<String>,
     /// The model that makes vectors of texts.
     #[arg(long)]
@@ -111,21 +118,22 @@ async fn add(context: &Context, config: &Config, store: &Store, new: &New) -> Re
     if new.name.is_empty() || new.name.len() > 64 || !new.name.chars().all(good) {
         bail!("model.name: `{}` is no name of a connection: 1 to 64 letters, digits, `-`, `_`, `.`", new.name);
     }
-    let url =
-        Settings::address(new.provider, new.url.as_deref()).map_err(|why| anyhow::anyhow!("{}: {}", why.code, why.message))?;
+    let Some(provider) = new.provider else { return add_file(context, config, store, new).await };
+    let url = Settings::address(provider, new.url.as_deref()).map_err(|why| coded(&why))?;
     let key = key()?;
-    if key.is_none() && !new.provider.at_home() {
-        bail!("missing: the key of {}. Give it in POINTSMAN_SECRET_API_KEY or on standard input", new.provider.word());
+    if key.is_none() && !provider.at_home() {
+        bail!("missing: the key of {}. Give it in POINTSMAN_SECRET_API_KEY or on standard input", provider.word());
     }
     let known = store.models(FIRST_WORKSPACE).await?.into_iter().find(|row| row.name == new.name);
     let id = known.map_or_else(|| store.channel_id(), |row| row.id);
     let settings = Settings {
-        provider: new.provider,
+        provider,
         url,
         model: new.model.clone(),
         embed: new.embed.clone(),
         at_once: new.at_once,
         key: key.is_some(),
+        file: None,
     };
     let (slot, secret) = match key {
         Some(key) => (KEY, key),
@@ -144,11 +152,11 @@ async fn add(context: &Context, config: &Config, store: &Store, new: &New) -> Re
         settings: serde_json::to_value(&settings)?,
         credentials: vec![credential],
     };
-    let price = new.model.as_ref().filter(|model| !config.models.prices.contains_key(*model) && !new.provider.at_home());
+    let price = new.model.as_ref().filter(|model| !config.models.prices.contains_key(*model) && !provider.at_home());
     let shown = shown(&row);
     store.put_model(ACTOR, row).await?;
     context.answer(&shown, || {
-        let mut text = format!("Connected {} to {} at {}.", new.name, new.provider.word(), settings.url);
+        let mut text = format!("Connected {} to {} at {}.", new.name, provider.word(), settings.url);
         if let Some(model) = price {
             text.push_str(&format!(
                 "\nWrite what it costs into pointsman.toml, or it is not asked while anything is capped:\n[models.prices]\n\
@@ -158,6 +166,50 @@ async fn add(context: &Context, config: &Config, store: &Store, new: &New) -> Re
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a model that the host itself runs: tried once before it counts.
+async fn add_file(context: &Context, config: &Config, store: &Store, new: &New) -> Result<ExitCode> {
+    let Some(from) = &new.file else { bail!("missing: --provider or --file") };
+    let file = ModelFile::at(from).map_err(|why| coded(&why))?;
+    let vector = embedder(&config.models.program).embed(&file, Kind::Query, &new.name).await.map_err(|why| coded(&why))?;
+    let file = file.install(&config.path(&config.models.folder)).map_err(|why| coded(&why))?;
+    let width = vector.len();
+    let known = store.models(FIRST_WORKSPACE).await?.into_iter().find(|row| row.name == new.name);
+    let settings = Settings {
+        provider: Provider::Local,
+        url: String::new(),
+        model: None,
+        embed: from.file_name().map(|name| name.to_string_lossy().into_owned()),
+        at_once: 1,
+        key: false,
+        file: Some(file.digest),
+    };
+    let row = ModelRow {
+        workspace: FIRST_WORKSPACE,
+        id: known.map_or_else(|| store.channel_id(), |row| row.id),
+        name: new.name.clone(),
+        rank: new.rank,
+        settings: serde_json::to_value(&settings)?,
+        credentials: Vec::new(),
+    };
+    let mut shown = shown(&row);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("width".to_owned(), json!(width));
+    }
+    store.put_model(ACTOR, row).await?;
+    context.answer(&shown, || {
+        format!(
+            "Added {name}: vectors of {width} numbers, made by this host. Say which knowledge it is for:\n\
+             pointsman knowledge embed BASE --model {name}",
+            name = new.name
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn coded(why: &Failure) -> anyhow::Error {
+    anyhow::anyhow!("{}: {}", why.code, why.message)
 }
 
 fn key() -> Result<Option<SecretString>> {
@@ -219,10 +271,7 @@ async fn remove(context: &Context, store: &Store, name: &str) -> Result<ExitCode
 }
 
 async fn check(context: &Context, config: &Config, store: &Store, name: &str) -> Result<ExitCode> {
-    let broker = wiring::broker(config)?;
-    // While the master key is being replaced, secrets are sealed under either.
-    broker.keys(store.succession().await?.as_ref()).await?;
-    match model::check(store.clone(), broker, config.models.engine(), FIRST_WORKSPACE, name).await {
+    match asked(config, store, name).await? {
         Ok(checked) => {
             context.answer(&json!({ "name": name, "works": true, "checked": checked }), || {
                 let one = |one: &Checked| format!("{name} answers ({}) within {} ms", one.asked, one.millis);
@@ -235,6 +284,23 @@ async fn check(context: &Context, config: &Config, store: &Store, name: &str) ->
             Ok(ExitCode::from(1))
         }
     }
+}
+
+/// What a connection, or the model of a file, says to as little as it can be asked.
+async fn asked(config: &Config, store: &Store, name: &str) -> Result<Result<Vec<Checked>, Failure>> {
+    let row = store.models(FIRST_WORKSPACE).await?.into_iter().find(|row| row.name == name);
+    let settings = row.and_then(|row| serde_json::from_value::<Settings>(row.settings).ok());
+    if let Some(digest) = settings.and_then(|settings| settings.file) {
+        let file = ModelFile::installed(&config.path(&config.models.folder), &digest);
+        let began = tokio::time::Instant::now();
+        let vector = embedder(&config.models.program).embed(&file, Kind::Query, name).await;
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        return Ok(vector.map(|v| vec![Checked { asked: "embed", millis, tokens: None, dimensions: Some(v.len()) }]));
+    }
+    let broker = wiring::broker(config)?;
+    // While the master key is being replaced, secrets are sealed under either.
+    broker.keys(store.succession().await?.as_ref()).await?;
+    Ok(model::check(store.clone(), broker, config.models.engine(), FIRST_WORKSPACE, name).await)
 }
 
 async fn ai(context: &Context, store: &Store, mode: Option<AiMode>) -> Result<ExitCode> {

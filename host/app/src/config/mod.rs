@@ -30,7 +30,7 @@ pub use keys::{Keys, Source};
 #[cfg(feature = "kill-points")]
 pub use kill::{hastened, kill_points};
 pub use limits::Limits;
-pub use models::Models;
+pub use models::{Models, embedder};
 pub use sandbox::{Sandbox, compiler, reader};
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};

@@ -3,10 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use pointsman_embed::{Embedder, EmbedderConfig};
 use pointsman_engine::model::ModelsConfig;
 use pointsman_model::{Price, price};
 use pointsman_store::Caps;
 use serde::Deserialize;
+
+/// What runs models at home: the hidden verb of `program` or, when that is empty, of this program, also when its file was replaced by
+/// another version meanwhile.
+#[must_use]
+pub fn embedder(program: &str) -> Embedder {
+    let program = if program.is_empty() { "/proc/self/exe" } else { program };
+    Embedder::new(EmbedderConfig::new(vec![program.into(), "embed".into()]))
+}
 
 /// Questions to models.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +37,10 @@ pub struct Models {
     pub cap_workflow: f64,
     /// What may be spent for a contact in a day.
     pub cap_contact: f64,
+    /// The folder of the models that the host itself runs, by their hash.
+    pub folder: String,
+    /// The program that runs them. Empty: this one.
+    pub program: String,
     /// What models cost, by their name: `{ input, output }` for a million tokens.
     #[serde(default)]
     pub prices: BTreeMap<String, Price>,

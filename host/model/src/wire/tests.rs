@@ -14,6 +14,7 @@ fn settings(provider: Provider) -> Settings {
         embed: Some("e-1".to_owned()),
         at_once: 1,
         key: true,
+        file: None,
     }
 }
 

@@ -323,6 +323,7 @@ create table knowledge_base (
     id bigint not null,
     name text not null,
     language text,                -- in which its texts are read; null: told from each
+    embed text,                   -- the connection that makes vectors of its passages; null: none
     at bigint not null,
     version bigint not null,      -- another after every change: whoever keeps an index compares it
     primary key (ws, id)
@@ -347,6 +348,17 @@ create table knowledge_passage (
     ws bigint not null,
     source bigint not null,
     n bigint not null,
+    body bytea not null,
+    primary key (ws, source, n)
+);
+
+-- Vectors of passages, some dozens in a row, from passage `n` on. A model's vectors cannot be compared with those of another, so each row
+-- says whose they are. Sealed as passages are.
+create table knowledge_vector (
+    ws bigint not null,
+    source bigint not null,
+    n bigint not null,
+    model text not null,
     body bytea not null,
     primary key (ws, source, n)
 );

@@ -3,12 +3,13 @@
 use pointsman_core::id::Id;
 
 use super::{WS, house};
-use crate::{KnowledgeSource, NewSource, StoreError};
+use crate::{KnowledgeSource, NewSource, StoreError, VectorRow};
 
 super::on_both! {
     a_source_is_replaced_whole_and_leaves_nothing_behind,
     workspaces_and_sources_are_kept_apart,
     what_was_never_finished_is_tidied_away,
+    vectors_stand_beside_their_passages_and_go_with_them,
 }
 
 fn source(name: &str, text: &str, passages: usize) -> NewSource {
@@ -18,7 +19,12 @@ fn source(name: &str, text: &str, passages: usize) -> NewSource {
         kind: "markdown".to_owned(),
         words: format!("words of {text}").into_bytes(),
         passages: (0..passages).map(|n| format!("{text} {n}").into_bytes()).collect(),
+        vectors: Vec::new(),
     }
+}
+
+fn vectors(n: u32, model: &str, body: &str) -> VectorRow {
+    VectorRow { n, model: model.to_owned(), body: body.as_bytes().to_vec() }
 }
 
 async fn rows(house: &super::House, table: &'static str) -> i64 {
@@ -125,4 +131,47 @@ async fn what_was_never_finished_is_tidied_away() {
     house.clock.advance(3_600_001);
     assert_eq!((store.tidy_knowledge(WS).await.unwrap(), rows(&house, "knowledge_passage").await), (1, 3));
     assert_eq!(store.tidy_knowledge(WS).await.unwrap(), 0);
+}
+
+async fn vectors_stand_beside_their_passages_and_go_with_them() {
+    let mut house = house().await;
+    let base = house.store.make_knowledge_base(WS, "cli", "faq", None).await.unwrap();
+    house.store.set_knowledge_embed(WS, "cli", base.id, Some("home")).await.unwrap();
+    let known = NewSource { vectors: vec![vectors(0, "m1", "first"), vectors(64, "m1", "second")], ..source("a.md", "a", 70) };
+    house.store.put_knowledge_source(WS, "cli", base.id, known).await.unwrap();
+    house.again().await;
+    let store = &house.store;
+    let now = store.knowledge_base(WS, "faq").await.unwrap().unwrap();
+    assert_eq!(now.embed.as_deref(), Some("home"));
+    let a = store.knowledge_sources(WS, base.id).await.unwrap()[0].id;
+    store.put_knowledge_vectors(WS, base.id, a, vectors(64, "m2", "Zwetschgendatschi")).await.unwrap();
+    let wanted = [vectors(0, "m1", "first"), vectors(64, "m2", "Zwetschgendatschi")];
+    assert_eq!(store.knowledge_vectors(WS, a).await.unwrap(), wanted);
+    assert_eq!(store.knowledge_vectors(Id(2), a).await.unwrap(), []);
+    if house.on_sqlite() {
+        let plain = "select count(*) from knowledge_vector where cast(body as text) like '%Zwetsch%'";
+        let found: i64 = store.data.row(plain, Vec::new()).await.unwrap().unwrap().get(0).unwrap();
+        assert_eq!(found, 0, "they are sealed");
+    }
+    store.renew_knowledge_base(WS, "cli", base.id, "70").await.unwrap();
+    assert!(store.knowledge_base(WS, "faq").await.unwrap().unwrap().version > now.version);
+
+    // What is made for a source that was exchanged meanwhile is kept nowhere.
+    store.put_knowledge_source(WS, "cli", base.id, source("a.md", "new", 3)).await.unwrap();
+    assert_eq!(rows(&house, "knowledge_vector").await, 0);
+    store.put_knowledge_vectors(WS, base.id, a, vectors(0, "m2", "late")).await.unwrap();
+    assert_eq!(rows(&house, "knowledge_vector").await, 0);
+    let b = store.knowledge_sources(WS, base.id).await.unwrap()[0].id;
+    store.put_knowledge_vectors(WS, base.id, b, vectors(0, "m2", "in time")).await.unwrap();
+    assert!(store.put_knowledge_vectors(WS, base.id, b, vectors(0, "m3", "again")).await.is_ok());
+    assert_eq!(store.knowledge_vectors(WS, b).await.unwrap(), [vectors(0, "m3", "again")]);
+    store.set_knowledge_embed(WS, "cli", base.id, None).await.unwrap();
+    assert!(store.remove_knowledge_base(WS, "cli", "faq").await.unwrap());
+    assert_eq!(rows(&house, "knowledge_vector").await, 0);
+    let audit = store.audit_lines(WS, 20).await.unwrap();
+    let told: Vec<_> = audit.iter().rev().map(|line| format!("{} {}", line.action, line.detail)).collect();
+    assert!(
+        told.contains(&"knowledge.embed faq home".to_owned()) && told.contains(&"knowledge.vectors faq 70".to_owned()),
+        "{told:?}"
+    );
 }

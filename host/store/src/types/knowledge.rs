@@ -13,6 +13,8 @@ pub struct KnowledgeBase {
     pub name: String,
     /// In which language its texts are read, where that was said: an ISO 639-1 code.
     pub language: Option<String>,
+    /// The connection that makes vectors of its passages, where there is one.
+    pub embed: Option<String>,
     /// When it was made.
     pub at: Instant,
     /// Another after every change.
@@ -49,4 +51,17 @@ pub struct NewSource {
     pub words: Vec<u8>,
     /// Its passages, each as bytes of the caller's own making.
     pub passages: Vec<Vec<u8>>,
+    /// Vectors that are known already.
+    pub vectors: Vec<VectorRow>,
+}
+
+/// Vectors of some passages of a source, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorRow {
+    /// The first of these passages.
+    pub n: u32,
+    /// Whose vectors they are.
+    pub model: String,
+    /// The vectors, as bytes of the caller's own making.
+    pub body: Vec<u8>,
 }

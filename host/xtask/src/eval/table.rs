@@ -22,6 +22,8 @@ pub(super) struct Row {
 pub(super) enum Figure {
     /// Measured in this run.
     Measured(Estimate),
+    /// Worked out from other rows of the table.
+    Told(f64),
     /// As somebody else tells it, for the split that `by` names.
     Published(f64),
 }
@@ -33,6 +35,11 @@ impl Row {
 
     pub(super) fn published(set: &str, metric: &'static str, by: &str, value: f64) -> Self {
         Self { set: set.to_owned(), metric, by: by.to_owned(), figure: Figure::Published(value), micros: None }
+    }
+
+    /// One that is worked out from other rows.
+    pub(super) fn told(set: &str, metric: &'static str, by: &str, value: f64) -> Self {
+        Self { set: set.to_owned(), metric, by: by.to_owned(), figure: Figure::Told(value), micros: None }
     }
 
     /// With the time of every call.
@@ -53,7 +60,7 @@ pub(super) fn section(name: &str, about: &str, measured: &str, rows: &[Row]) -> 
     for row in rows {
         let (value, interval, lines) = match row.figure {
             Figure::Measured(e) => (e.value, format!("{:.3} .. {:.3}", e.low, e.high), e.lines.to_string()),
-            Figure::Published(value) => (value, String::new(), String::new()),
+            Figure::Told(value) | Figure::Published(value) => (value, String::new(), String::new()),
         };
         let micros = row.micros.map(|(half, most)| format!("{half:.0} / {most:.0}")).unwrap_or_default();
         // To write into a text cannot fail.

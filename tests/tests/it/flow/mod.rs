@@ -20,6 +20,7 @@ mod spend;
 mod trends;
 mod triggers;
 mod try_plugin;
+mod vectors;
 mod versions;
 pub mod waiting;
 mod why;

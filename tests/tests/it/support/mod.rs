@@ -17,6 +17,7 @@ use pointsman_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod e5;
 pub mod models;
 pub mod papers;
 pub mod parcels;
@@ -114,6 +115,9 @@ impl Site {
             ("POINTSMAN_EGRESS__TIMEOUT", "2000".to_owned()),
             ("POINTSMAN_SANDBOX__CACHE", cache().to_string_lossy().into_owned()),
             ("POINTSMAN_SANDBOX__COMPILER", binary().to_string_lossy().into_owned()),
+            // Beside the site: a model is large, and the same for all.
+            ("POINTSMAN_MODELS__FOLDER", cache().with_file_name("test-models").to_string_lossy().into_owned()),
+            ("POINTSMAN_MODELS__PROGRAM", binary().to_string_lossy().into_owned()),
             ("POINTSMAN_TELEMETRY__LOG", "trace".to_owned()),
             ("POINTSMAN_SECRET_ACCESS_TOKEN", TOKEN.to_owned()),
             ("POINTSMAN_SECRET_APP_SECRET", APP_SECRET.to_owned()),

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::{files, root, shown};
 
 /// Every crate of the house and what it may depend on among our own.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("sdk/manifest", &[]),
     ("sdk/package", &["pointsman-manifest"]),
     ("sdk/rust", &[]),
     ("sdk/build", &["pointsman-manifest"]),
     ("host/core", &["pointsman-manifest"]),
+    ("host/embed", &["pointsman-core"]),
     ("host/knowledge", &["pointsman-core"]),
     ("host/model", &["pointsman-core"]),
     ("host/vault", &["pointsman-core"]),
@@ -23,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "host/engine",
         &[
             "pointsman-core",
+            "pointsman-embed",
             "pointsman-knowledge",
             "pointsman-model",
             "pointsman-store",
@@ -39,6 +41,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "pointsman-manifest",
             "pointsman-package",
             "pointsman-vault",
+            "pointsman-embed",
             "pointsman-knowledge",
             "pointsman-model",
             "pointsman-store",
@@ -55,7 +58,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
 ];
 
 /// A heavy library and the only crates of the house that may name it.
-const OWNERS: [(&str, &[&str]); 16] = [
+const OWNERS: [(&str, &[&str]); 17] = [
     ("sqlx", &["host/store"]),
     ("aes-gcm", &["host/vault"]),
     ("reqwest", &["host/broker"]),
@@ -66,6 +69,7 @@ const OWNERS: [(&str, &[&str]); 16] = [
     ("html5gum", &["host/knowledge"]),
     ("lopdf", &["host/knowledge"]),
     ("pulldown-cmark", &["host/knowledge"]),
+    ("ndarray", &["host/embed"]),
     ("rust-stemmers", &["host/knowledge"]),
     ("whatlang", &["host/knowledge"]),
     ("axum", &["host/web", "host/emulator"]),

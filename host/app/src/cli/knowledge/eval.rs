@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use pointsman_engine::knowledge::Library;
+use pointsman_engine::knowledge::{By, Library};
 use pointsman_knowledge::metrics::{auroc, ndcg, recall};
 use serde::Deserialize;
 use serde_json::json;
@@ -34,13 +34,13 @@ struct Sums {
     found: (usize, usize),
 }
 
-pub(super) async fn run(context: &Context, library: &Library, base: &str, questions: &Path) -> Result<ExitCode> {
+pub(super) async fn run(context: &Context, library: &Library, (base, by): (&str, By), questions: &Path) -> Result<ExitCode> {
     let text = std::fs::read_to_string(questions).with_context(|| format!("cannot read {}", questions.display()))?;
     let mut sums = Sums::default();
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let question: Question =
             serde_json::from_str(line).with_context(|| format!("line {} of {}", n + 1, questions.display()))?;
-        let answer = library.search(FIRST_WORKSPACE, base, &question.text, DEPTH).await.map_err(|e| coded(&e))?;
+        let answer = library.search(FIRST_WORKSPACE, base, &question.text, DEPTH, by).await.map_err(|e| coded(&e))?;
         if question.relevant.is_empty() {
             sums.without.push(answer.confidence);
             sums.found.1 += usize::from(answer.found());

@@ -5,17 +5,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use pointsman_core::failure::{Class, Failure};
-use pointsman_engine::knowledge::{Library, fingerprint, language_of};
+use pointsman_engine::knowledge::{Filled, Library, fingerprint, language_of};
 use pointsman_knowledge::Task;
 use pointsman_knowledge::read::Kind;
 use pointsman_store::{KnowledgeBase, Store};
 use serde_json::json;
 
-use super::{ACTOR, coded};
+use super::{ACTOR, coded, embed};
 use crate::cli::Context;
 use crate::config::{self, Config};
 use crate::reader::Reader;
-use crate::wiring::FIRST_WORKSPACE;
+use crate::wiring::{self, FIRST_WORKSPACE};
 
 /// A base that something is put into.
 pub(super) struct Intake<'a> {
@@ -39,6 +39,8 @@ pub(super) struct Outcome {
     pub(super) passed: Vec<String>,
     /// What was found and not read, each a sentence with its cure.
     pub(super) left: Vec<String>,
+    /// What became of the base's vectors, where it has some.
+    vectors: Option<Result<Filled, Failure>>,
 }
 
 impl<'a> Intake<'a> {
@@ -46,7 +48,8 @@ impl<'a> Intake<'a> {
         let known = store.knowledge_sources(FIRST_WORKSPACE, base.id).await?;
         let known = known.into_iter().map(|source| (source.name, source.hash)).collect();
         let reader = Reader::new(config::reader(&config.sandbox.compiler));
-        Ok(Self { store, library: Library::new(store.clone()), reader, base, known, outcome: Outcome::default() })
+        let library = wiring::library(config, store).await?;
+        Ok(Self { store, library, reader, base, known, outcome: Outcome::default() })
     }
 
     /// Takes a source in. What is refused leaves what the base had of it, and everything else, as it is. `leading`: the links of a
@@ -104,10 +107,19 @@ impl<'a> Intake<'a> {
         names.sort();
         names
     }
+
+    /// The end: what was never finished is tidied away, and where the base has vectors, those that are missing are made.
+    pub(super) async fn end(mut self) -> Result<Outcome> {
+        self.store.tidy_knowledge(FIRST_WORKSPACE).await?;
+        if self.base.embed.is_some() {
+            self.outcome.vectors = Some(self.library.fill(FIRST_WORKSPACE, ACTOR, &self.base).await);
+        }
+        Ok(self.outcome)
+    }
 }
 
 impl Outcome {
-    /// Tells it; exit code 1 when something was refused.
+    /// Tells it; exit code 1 when something was refused, or a passage has no vector that should have one.
     pub(super) fn told(&self, context: &Context, base: &str) -> ExitCode {
         let read: Vec<_> = self
             .read
@@ -116,9 +128,13 @@ impl Outcome {
             .collect();
         let refused: Vec<_> =
             self.refused.iter().map(|(name, f)| json!({ "source": name, "code": f.code, "message": f.message })).collect();
+        let vectors = self.vectors.as_ref().map(|vectors| match vectors {
+            Ok(filled) => embed::shown(filled),
+            Err(failure) => json!({ "error": { "code": failure.code, "message": failure.message } }),
+        });
         let told = json!({
             "base": base, "read": read, "unchanged": self.unchanged, "removed": self.removed, "refused": refused,
-            "passed_over": self.passed, "left": self.left,
+            "passed_over": self.passed, "left": self.left, "vectors": vectors,
         });
         context.answer(&told, || {
             let read = self.read.iter().map(|(name, passages, remarks)| {
@@ -129,15 +145,21 @@ impl Outcome {
             let gone = self.removed.iter().map(|name| format!("{base}/{name}: removed"));
             let passed = self.passed.iter().map(|name| format!("{name}: passed over, of no kind that can be read"));
             let refused = self.refused.iter().map(|(_, failure)| format!("{}: {}", failure.code, failure.message));
+            let vectors = self.vectors.iter().map(|vectors| match vectors {
+                Ok(filled) => embed::told(base, filled),
+                Err(failure) => format!("{}: {}; `pointsman knowledge embed {base}` goes on", failure.code, failure.message),
+            });
             read.chain(same)
                 .chain(gone)
                 .chain(passed)
                 .chain(self.left.iter().cloned())
                 .chain(refused)
+                .chain(vectors)
                 .collect::<Vec<_>>()
                 .join("\n")
         });
-        ExitCode::from(u8::from(!self.refused.is_empty()))
+        let whole = self.vectors.as_ref().is_none_or(|vectors| vectors.as_ref().is_ok_and(|filled| filled.without.is_empty()));
+        ExitCode::from(u8::from(!self.refused.is_empty() || !whole))
     }
 
     /// The refusals, when there are any.

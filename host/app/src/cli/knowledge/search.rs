@@ -4,7 +4,7 @@ use std::io::BufRead as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use pointsman_engine::knowledge::{Answer, Library};
+use pointsman_engine::knowledge::{Answer, By, Library};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,13 +25,16 @@ pub(super) async fn run(
     library: &Library,
     base: &str,
     question: Option<&str>,
-    count: usize,
+    (count, by): (usize, By),
 ) -> Result<ExitCode> {
-    let Some(question) = question else { return many(library, base, count).await };
-    let answer = library.search(FIRST_WORKSPACE, base, question, count).await.map_err(|e| coded(&e))?;
+    let Some(question) = question else { return many(library, base, count, by).await };
+    let answer = library.search(FIRST_WORKSPACE, base, question, count, by).await.map_err(|e| coded(&e))?;
     context.answer(&told(&answer, json!({ "question": question })), || {
         let word = if answer.found() { "found" } else { "not found" };
         let mut lines = vec![format!("{word} (confidence {:.2})", answer.confidence)];
+        if let Some(why) = &answer.by_words {
+            lines.push(format!("by words alone: {}: {}", why.code, why.message));
+        }
         for ranked in &answer.passages {
             lines.push(format!("{:.3}  {}  {}", ranked.share, ranked.citation(), ranked.quote.replace('\n', " ")));
         }
@@ -40,7 +43,7 @@ pub(super) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn many(library: &Library, base: &str, count: usize) -> Result<ExitCode> {
+async fn many(library: &Library, base: &str, count: usize, by: By) -> Result<ExitCode> {
     for (n, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.context("standard input")?;
         if line.trim().is_empty() {
@@ -53,14 +56,15 @@ async fn many(library: &Library, base: &str, count: usize) -> Result<ExitCode> {
         };
         #[expect(clippy::disallowed_methods, reason = "it measures how long a search takes")]
         let since = std::time::Instant::now();
-        let answer = library.search(FIRST_WORKSPACE, base, &asked.text, count).await.map_err(|e| coded(&e))?;
+        let answer = library.search(FIRST_WORKSPACE, base, &asked.text, count, by).await.map_err(|e| coded(&e))?;
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
         say(&told(&answer, json!({ "id": asked.id, "question": asked.text, "micros": micros })).to_string());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// `{"found", "confidence", "micros", "ids", "hits": [{"id","source","score","quote"}], "evidence"}`. `ids` are the places in the order of
+/// `{"found", "confidence", "micros", "ids", "hits": [{"id","source","score","quote"}], "evidence", "by_words"}`. `by_words` is why vectors were not
+/// asked that should have been, else null. `ids` are the places in the order of
 /// their best passage, each once.
 fn told(answer: &Answer, mut head: Value) -> Value {
     let hits: Vec<Value> = answer
@@ -75,6 +79,7 @@ fn told(answer: &Answer, mut head: Value) -> Value {
         .collect();
     let body = json!({
         "found": answer.found(), "confidence": answer.confidence, "ids": ids(answer), "hits": hits, "evidence": answer.evidence,
+        "by_words": answer.by_words.as_ref().map(|why| json!({ "code": why.code, "message": why.message })),
     });
     if let (Some(head), Value::Object(body)) = (head.as_object_mut(), body) {
         head.extend(body);
