@@ -1,7 +1,7 @@
 //! Words and meaning together. A search by words knows names, numbers and rare words; vectors know what is meant, in any language. Where a
 //! question is asked in a language that the base speaks both count; where it is not, the few words that are the same in both are
-//! names at best, and letting them count costs more than it brings (nDCG@10 of Arabic questions to English texts: 0.86 by
-//! vectors alone, 0.65 with both ranks summed).
+//! names at best, and letting them count costs more than it brings (nDCG@10 of a hundred Arabic questions to
+//! 80 English texts: 0.86 by vectors alone, 0.65 with both ranks summed).
 
 use std::collections::HashMap;
 
