@@ -64,7 +64,7 @@ impl StepRunner for Sandbox {
         leg.past = Past::new(std::mem::take(&mut call.taken), std::mem::take(&mut call.reads));
         let engine = self.inner.loader.engine.clone();
         let run = Run { engine, plugin: Arc::clone(&plugin), source, call: for_guest(call), since };
-        let ended = self.inner.guests.drive(!self.was_slow(&key), async move {
+        let ended = self.inner.guests.drive(key.workspace, !self.was_slow(&key), async move {
             let ended = run.finish(warm, leg).await;
             drop(place);
             ended

@@ -30,6 +30,8 @@ const NOISY: WorkspaceId = Id(2);
 const NUMBER: &str = "7700000015";
 /// Deliveries of noise at once.
 const AT_ONCE: usize = 16;
+/// Deliveries of noise in a second: far more than endless plugins can be cut, and no flood of webhooks, which is another attack.
+const A_SECOND: f64 = 250.0;
 /// Between two messages of the other workspace.
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -165,10 +167,11 @@ async fn talk(hook: &Hook, from: usize, count: usize) -> Result<HashMap<String, 
     Ok(said)
 }
 
-/// Delivers the noise as fast as it is taken; gives how many events that were.
+/// Delivers the noise; gives how many events that were.
 async fn deliver(hook: Hook, plugins: usize, each: usize) -> Result<u64> {
     let hook = Arc::new(hook);
     let next = Arc::new(AtomicUsize::new(0));
+    let began = Instant::now();
     let mut workers: Vec<tokio::task::JoinHandle<Result<u64>>> = Vec::new();
     for _ in 0..AT_ONCE {
         let (hook, next) = (Arc::clone(&hook), Arc::clone(&next));
@@ -179,6 +182,7 @@ async fn deliver(hook: Hook, plugins: usize, each: usize) -> Result<u64> {
                 if n >= plugins * each {
                     return Ok(taken);
                 }
+                tokio::time::sleep_until(began + Duration::from_secs_f64(n as f64 / A_SECOND)).await;
                 while hook.say(n, &format!("spin {}", n % plugins)).await? != 200 {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
