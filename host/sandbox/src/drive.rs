@@ -1,10 +1,10 @@
 //! Where guests run. A call is polled once on the thread of its caller: a guest that is quick, as nearly all are, is done
 //! then and has cost no hop between threads. One that is not (it reached a tick, or waits for the host) moves to threads of
 //! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread within one tick of 5 ms and shares
-//! the few guest threads with other slow ones, a tick each. Who was slow the last time begins there, and while one of a workspace
-//! computes there its others begin there too. A workspace never computes on all of these threads at once, so that however many slow
-//! guests it has, one of another waits for a tick and not for all of them. The threads stand back behind those of the line: a guest
-//! that computes for long keeps no message waiting.
+//! the few guest threads with other slow ones, a tick each: workspaces take turns, so that however many slow guests one has, one of
+//! another waits for a tick and not for all of them. Who was slow the last time begins there, and so does whoever comes while slow
+//! ones of his workspace have all of these threads. The threads stand back behind those of the line: a guest that computes for long
+//! keeps no message waiting.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -35,9 +35,9 @@ thread_local! {
 pub(crate) struct Guests {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
-    /// On how many of them a workspace computes at once, at most.
-    most: usize,
-    /// What each workspace has left of that. Those that compute nothing are forgotten now and then.
+    threads: usize,
+    /// On how many of the threads each workspace could compute now, were it alone. Those that compute nothing are forgotten now and
+    /// then.
     places: Mutex<HashMap<WorkspaceId, Arc<Semaphore>>>,
 }
 
@@ -63,7 +63,7 @@ impl Guests {
             .enable_time()
             .build()
             .map_err(|e| Failure::new(Class::Transient, "sandbox.engine", format!("no threads for guests: {e}")))?;
-        Ok(Self { runtime: Some(runtime), most: threads.saturating_sub(1).max(1), places: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), threads: threads.max(1), places: Mutex::default() })
     }
 
     /// The places of a workspace.
@@ -72,10 +72,10 @@ impl Guests {
         if places.len() >= REMEMBERED {
             places.retain(|_, of_one| Arc::strong_count(of_one) > 1);
         }
-        Arc::clone(places.entry(workspace).or_insert_with(|| Arc::new(Semaphore::new(self.most))))
+        Arc::clone(places.entry(workspace).or_insert_with(|| Arc::new(Semaphore::new(self.threads))))
     }
 
-    /// Whether a workspace computes over there wherever it may.
+    /// Whether slow guests of a workspace have all threads.
     fn busy(&self, workspace: WorkspaceId) -> bool {
         self.places.lock().get(&workspace).is_some_and(|places| places.available_permits() == 0)
     }
