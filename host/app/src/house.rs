@@ -11,11 +11,12 @@ use pointsman_core::limits::{Limits, WEBHOOK_BODY};
 use pointsman_core::ports::Operation;
 use pointsman_core::workflow::Workflow;
 use pointsman_engine::Engine;
-use pointsman_store::{Item, RunFilter, RunRow, StoreError};
+use pointsman_store::{Caps, Item, RunFilter, RunRow, StoreError};
 use pointsman_web::{Answered, House, Incoming, Question, Trouble};
 use serde_json::{Value, json};
 
 use crate::config::Http;
+use crate::spend::Ledger;
 use crate::trends;
 use crate::why;
 use crate::wiring::FIRST_WORKSPACE;
@@ -28,13 +29,14 @@ const TICK: u32 = 5;
 pub struct EngineHouse {
     engine: Engine,
     http: Http,
+    caps: Caps,
 }
 
 impl EngineHouse {
-    /// A house with this engine.
+    /// A house with this engine, which holds to these caps.
     #[must_use]
-    pub fn new(engine: Engine, http: Http) -> Self {
-        Self { engine, http }
+    pub fn new(engine: Engine, http: Http, caps: Caps) -> Self {
+        Self { engine, http, caps }
     }
 }
 
@@ -117,6 +119,10 @@ impl House for EngineHouse {
                 let felt = store.trends(ws, trends::since(weeks, now)).await.map_err(trouble)?;
                 let channels = store.channels(ws).await.map_err(trouble)?;
                 Value::Array(trends::weeks(&felt, &channels).iter().map(trends::json).collect())
+            }
+            Question::Spend { limit } => {
+                let (now, rows) = (self.engine.now(), limit as usize);
+                Ledger::read(store, ws, self.caps, now, rows).await.map_err(trouble)?.largest(rows).json()
             }
             Question::Books => serde_json::to_value(store.books(ws).await.map_err(trouble)?).unwrap_or_default(),
             Question::Parked => serde_json::to_value(store.parked(ws, 200).await.map_err(trouble)?).unwrap_or_default(),

@@ -13,6 +13,7 @@ pub mod house;
 pub mod packages;
 pub mod reader;
 pub mod shutdown;
+pub mod spend;
 pub mod telemetry;
 pub mod trends;
 pub mod versions;

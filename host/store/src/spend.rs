@@ -6,7 +6,7 @@
 //! is kept in the transaction that settles what it cost: whoever asks the same for the same event at the same place is told it again and
 //! pays nothing. Rows are kept for ninety days, then they become a line a month and model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pointsman_core::clock::Instant;
@@ -44,7 +44,7 @@ const SCOPES: [&str; 4] = ["day", "month", "workflow", "contact"];
 const STATES: [&str; 3] = ["reserved", "settled", "whole"];
 
 impl Store {
-    /// Reserves what a call can cost at most. An inner error: a cap would be exceeded; nothing is reserved.
+    /// Reserves what a call can cost at most. An inner error: a cap would be exceeded; nothing is reserved, and the refusal is counted.
     pub async fn reserve_spend(&self, new: NewSpend, caps: Caps) -> Result<Result<Id, CapReached>> {
         let ws = new.of.workspace;
         self.alone(ws, move |store, c| {
@@ -60,16 +60,17 @@ impl Store {
                 let id = store.ids.next(store.clock.now());
                 let sums = sums(&new.of, id.made_at());
                 for (key, cap) in sums.iter().zip([caps.day, caps.month, caps.workflow, caps.contact]) {
-                    let (Some((scope, owner, day)), Some(cap)) = (key, cap) else { continue };
+                    let (Some(key @ (scope, owner, day)), Some(cap)) = (key, cap) else { continue };
                     let sql = "select amount from spend_sum where ws=? and scope=? and owner=? and day=?";
                     let found = c.hold_one(sql, row![ws, *scope, owner.clone(), *day]).await?;
                     let spent = found.map_or(Ok(0), |row| row.get::<i64>(0))?;
                     if spent.saturating_add(amount) > cap {
+                        add(c, ws, key.clone(), 0, 1).await?;
                         return Ok(Err(CapReached { scope: named(&SCOPES, *scope)?, spent, cap }));
                     }
                 }
-                for (scope, owner, day) in sums.into_iter().flatten() {
-                    add(c, ws, scope, owner, day, amount).await?;
+                for key in sums.into_iter().flatten() {
+                    add(c, ws, key, amount, 0).await?;
                 }
                 let sql = "insert into spend(ws,id,model,workflow,contact,run,send,state,amount,input,output,flag) \
                            values (?,?,?,?,?,?,?,0,?,?,?,?)";
@@ -119,8 +120,8 @@ impl Store {
                     Settled::Whole => (2, reserved, row.get(4)?, row.get(5)?),
                 };
                 // Of the day on which it was reserved, whatever day it is by now.
-                for (scope, owner, day) in sums(&of, id.made_at()).into_iter().flatten() {
-                    add(c, ws, scope, owner, day, amount - reserved).await?;
+                for key in sums(&of, id.made_at()).into_iter().flatten() {
+                    add(c, ws, key, amount - reserved, 0).await?;
                 }
                 let sql = "update spend set state=?,amount=?,input=?,output=? where ws=? and id=?";
                 c.run(sql, row![state, amount, input, output, ws, id]).await?;
@@ -186,17 +187,16 @@ impl Store {
     /// What models cost in months of which calls are not kept any more, newest first.
     pub async fn spend_totals(&self, ws: WorkspaceId) -> Result<Vec<SpendTotal>> {
         let sql = "select month,model,calls,amount,input,output from spend_total where ws=? order by month desc,model";
-        let read = |row: &Record| -> Result<SpendTotal> {
-            Ok(SpendTotal {
-                month: row.get::<i64>(0)? * DAY,
-                model: row.get(1)?,
-                calls: row.get(2)?,
-                amount: row.get(3)?,
-                input: row.get(4)?,
-                output: row.get(5)?,
-            })
-        };
-        self.data.rows(sql, row![ws]).await?.iter().map(read).collect()
+        self.data.rows(sql, row![ws]).await?.iter().map(total).collect()
+    }
+
+    /// What models cost on the day of a moment, the dearest first.
+    pub async fn spend_models(&self, ws: WorkspaceId, at: Instant) -> Result<Vec<SpendTotal>> {
+        let sql = "select cast(? as bigint),model,count(*),cast(sum(amount) as bigint),cast(sum(input) as bigint),\
+                   cast(sum(output) as bigint) from spend where ws=? and id>=? and id<? group by model order by 4 desc,2";
+        let day = at.div_euclid(DAY);
+        let (from, to) = (Id::first_of(day * DAY), Id::first_of((day + 1) * DAY));
+        self.data.rows(sql, row![day, ws, from, to]).await?.iter().map(total).collect()
     }
 
     /// The newest calls of the ledger.
@@ -234,10 +234,20 @@ impl Store {
 
     /// The sums of the day and the month of a moment, the largest first in each kind.
     pub async fn spend_sums(&self, ws: WorkspaceId, at: Instant) -> Result<Vec<SpendSum>> {
-        let sql = "select scope,owner,amount from spend_sum where ws=? and day=? and scope<>1 union all \
-                   select scope,owner,amount from spend_sum where ws=? and day=? and scope=1 order by 1,3 desc,2";
+        let mut reserved: HashMap<Key, i64> = HashMap::new();
+        for open in self.open_spends(ws, Instant::MAX).await? {
+            let of = SpendFor { workspace: ws, workflow: open.workflow, contact: open.contact, run: open.run };
+            for key in sums(&of, open.at).into_iter().flatten() {
+                *reserved.entry(key).or_default() += open.amount;
+            }
+        }
+        let sql = "select scope,owner,amount,refused,day from spend_sum where ws=? and day=? and scope<>1 union all \
+                   select scope,owner,amount,refused,day from spend_sum where ws=? and day=? and scope=1 order by 1,3 desc,2";
         let read = |row: &Record| -> Result<SpendSum> {
-            Ok(SpendSum { scope: named(&SCOPES, row.get(0)?)?, owner: row.get(1)?, amount: row.get(2)? })
+            let (scope, owner, amount): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let reserved = reserved.get(&(scope, owner.clone(), row.get(4)?)).copied().unwrap_or_default();
+            // One that was settled between the two questions is in the sum as what it cost.
+            Ok(SpendSum { scope: named(&SCOPES, scope)?, owner, amount, reserved: reserved.min(amount), refused: row.get(3)? })
         };
         self.data.rows(sql, row![ws, at.div_euclid(DAY), ws, month(at)]).await?.iter().map(read).collect()
     }
@@ -273,10 +283,23 @@ fn month(at: Instant) -> i64 {
     day - (of_year - (153 * month + 2) / 5)
 }
 
-async fn add(c: &mut Transaction<'_>, ws: WorkspaceId, scope: i64, owner: String, day: i64, amount: i64) -> Result<()> {
-    let sql = "insert into spend_sum(ws,scope,owner,day,amount) values (?,?,?,?,?) \
-               on conflict (ws,scope,owner,day) do update set amount=spend_sum.amount+excluded.amount";
-    c.run(sql, row![ws, scope, owner, day, amount]).await
+/// Adds to a sum what a call costs, or one that its cap refused.
+async fn add(c: &mut Transaction<'_>, ws: WorkspaceId, (scope, owner, day): Key, amount: i64, refused: i64) -> Result<()> {
+    let sql = "insert into spend_sum(ws,scope,owner,day,amount,refused) values (?,?,?,?,?,?) on conflict (ws,scope,owner,day) \
+               do update set amount=spend_sum.amount+excluded.amount,refused=spend_sum.refused+excluded.refused";
+    c.run(sql, row![ws, scope, owner, day, amount, refused]).await
+}
+
+/// First day, model, calls, amount, tokens of questions and of answers.
+fn total(row: &Record) -> Result<SpendTotal> {
+    Ok(SpendTotal {
+        since: row.get::<i64>(0)? * DAY,
+        model: row.get(1)?,
+        calls: row.get(2)?,
+        amount: row.get(3)?,
+        input: row.get(4)?,
+        output: row.get(5)?,
+    })
 }
 
 #[cfg(test)]

@@ -35,8 +35,14 @@ struct Head {
 impl Head {
     fn new(place: Place, title: &'static str, here: &'static str, script: &'static str) -> Self {
         let links: &[_] = match place {
-            Place::Host => &[("/", "Status"), ("/conversations", "Conversations"), ("/runs", "Runs")],
-            Place::Demo => &[("/", "Demo"), ("/conversations", "Conversations"), ("/runs", "Runs"), ("/status", "Status")],
+            Place::Host => &[("/", "Status"), ("/conversations", "Conversations"), ("/runs", "Runs"), ("/spend", "Spend")],
+            Place::Demo => &[
+                ("/", "Demo"),
+                ("/conversations", "Conversations"),
+                ("/runs", "Runs"),
+                ("/spend", "Spend"),
+                ("/status", "Status"),
+            ],
         };
         Self { title, links, here, script }
     }
@@ -57,6 +63,12 @@ struct Runs {
 #[derive(Template)]
 #[template(path = "conversations.html")]
 struct Conversations {
+    head: Head,
+}
+
+#[derive(Template)]
+#[template(path = "spend.html")]
+struct Spend {
     head: Head,
 }
 
@@ -94,16 +106,21 @@ fn conversations(place: Place) -> Result<Html<String>, Problem> {
     rendered(&Conversations { head: Head::new(place, "Conversations", "/conversations", "conversations.js") })
 }
 
+fn spend(place: Place) -> Result<Html<String>, Problem> {
+    rendered(&Spend { head: Head::new(place, "Spend", "/spend", "spend.js") })
+}
+
 /// The pages that both servers have, and what all pages load.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(place: Place) -> Router<S> {
     Router::new()
         .route("/runs", get(move || async move { runs(place) }))
         .route("/conversations", get(move || async move { conversations(place) }))
+        .route("/spend", get(move || async move { spend(place) }))
         .route("/assets/{name}", get(asset))
 }
 
 /// Name, type, bytes.
-pub(crate) const ASSETS: [(&str, &str, &str); 12] = [
+pub(crate) const ASSETS: [(&str, &str, &str); 13] = [
     ("style.css", "text/css; charset=utf-8", include_str!("pages/style.css")),
     ("chat.css", "text/css; charset=utf-8", include_str!("pages/chat.css")),
     ("parts.js", "text/javascript; charset=utf-8", include_str!("pages/parts.js")),
@@ -115,6 +132,7 @@ pub(crate) const ASSETS: [(&str, &str, &str); 12] = [
     ("status.js", "text/javascript; charset=utf-8", include_str!("pages/status.js")),
     ("runs.js", "text/javascript; charset=utf-8", include_str!("pages/runs.js")),
     ("conversations.js", "text/javascript; charset=utf-8", include_str!("pages/conversations.js")),
+    ("spend.js", "text/javascript; charset=utf-8", include_str!("pages/spend.js")),
     ("icon.svg", "image/svg+xml", include_str!("pages/icon.svg")),
 ];
 
@@ -139,7 +157,7 @@ mod tests {
         };
         let mut pages = vec![demo(&[channel], "/tmp/x").unwrap().0];
         for place in [Place::Host, Place::Demo] {
-            pages.extend([status(place), runs(place), conversations(place)].map(|page| page.unwrap().0));
+            pages.extend([status(place), runs(place), conversations(place), spend(place)].map(|page| page.unwrap().0));
         }
         pages
     }

@@ -81,6 +81,11 @@ pub enum Question {
         /// So many weeks, this one among them.
         weeks: u32,
     },
+    /// The spend ledger: what was spent, is reserved, is left and was refused against each cap, by model, the newest calls, older months.
+    Spend {
+        /// At most so many calls, and so many sums of workflows and of contacts.
+        limit: u32,
+    },
     /// The books.
     Books,
     /// What is parked.

@@ -85,7 +85,7 @@ async fn serve(
     let metrics = pointsman_web::install_metrics()?;
     let engine = wiring::engine(config, broker, Arc::new(SystemClock), points()).await?;
     engine.start().await.context("what was open could not be taken up")?;
-    let house = Arc::new(EngineHouse::new(engine.clone(), config.http.clone()));
+    let house = Arc::new(EngineHouse::new(engine.clone(), config.http.clone(), config.models.caps()));
     let (public_at, private_at) = (public.local_addr()?.to_string(), private.local_addr()?.to_string());
     let granted = PublicConfig { connections: connections(), ..config.public() };
     let public = tokio::spawn(pointsman_web::serve_public(public, Arc::clone(&house), closing.clone(), granted));

@@ -376,6 +376,7 @@ create table spend_sum (
     owner text not null,          -- the workflow's name, the contact's id; else empty
     day bigint not null,          -- since 1970, UTC; of a month its first
     amount bigint not null,
+    refused bigint not null default 0, -- calls that this sum's cap let not through
     primary key (ws, scope, owner, day)
 ) without rowid;
 create index spend_sum_day on spend_sum (ws, day);

@@ -7,7 +7,9 @@ use pointsman_core::model::AiMode;
 use serde_json::json;
 
 use super::{WS, house, message};
-use crate::{CapReached, Caps, CredentialRow, KeptAnswer, ModelRow, NewSpend, Settled, SpendFor, SpendRow, Trend, WorkspaceRow};
+use crate::{
+    CapReached, Caps, CredentialRow, KeptAnswer, ModelRow, NewSpend, Settled, SpendFor, SpendRow, SpendSum, Trend, WorkspaceRow,
+};
 
 super::on_both! {
     many_calls_at_the_cap_never_exceed_it,
@@ -89,6 +91,9 @@ async fn a_call_is_settled_once_and_on_its_own_day() {
     let reached = house.store.reserve_spend(call(2, 101), caps).await.unwrap().unwrap_err();
     assert_eq!(reached, CapReached { scope: "day", spent: 900, cap: 1_000 });
     assert_eq!(spent(&house).await, 900, "what was not let through is not counted");
+    let sums = house.store.spend_sums(WS, house.clock_now()).await.unwrap();
+    assert_eq!(sums[0], SpendSum { scope: "day", owner: String::new(), amount: 900, reserved: 900, refused: 1 });
+    assert!(sums[1..].iter().all(|sum| (sum.amount, sum.reserved, sum.refused) == (900, 900, 0)), "{sums:?}");
     // The process ends: what was reserved is there still.
     house.again().await;
     assert_eq!(spent(&house).await, 900);
@@ -99,11 +104,15 @@ async fn a_call_is_settled_once_and_on_its_own_day() {
     assert_eq!(dear, CapReached { scope: "month", spent: 900, cap: 1_500 });
     house.store.settle_spend(WS, first, Settled::Cost { amount: 100, input: 7, output: 8 }, None).await.unwrap();
     house.store.settle_spend(WS, first, Settled::Nothing, None).await.unwrap();
-    assert_eq!(
-        house.store.spend_sums(WS, house.clock_now()).await.unwrap()[0].amount,
-        100,
-        "the month's: of today there is none"
-    );
+    let month = SpendSum { scope: "month", owner: String::new(), amount: 100, reserved: 0, refused: 1 };
+    assert_eq!(house.store.spend_sums(WS, house.clock_now()).await.unwrap(), [month], "of today there is none");
+    assert!(house.store.spend_models(WS, house.clock_now()).await.unwrap().is_empty());
+    let before = house.clock_now() - DAY;
+    let models = house.store.spend_models(WS, before).await.unwrap();
+    let [model] = models.as_slice() else { panic!("{models:?}") };
+    let found = (model.model.as_str(), model.calls, model.amount, model.input, model.output);
+    assert_eq!(found, ("main/m-1", 1, 100, 7, 8));
+    assert!(model.since <= before && before - model.since < DAY);
     let row = house.store.spends(WS, 1).await.unwrap().remove(0);
     assert_eq!((row.state, row.amount, row.input, row.output, row.flag.as_deref()), ("settled", 100, 7, 8, Some("store=false")));
     // No caps, no bound; without a contact there is no sum of one.
@@ -232,7 +241,7 @@ async fn old_calls_become_a_line_a_month_and_model() {
         let [total] = totals.as_slice() else { panic!("{totals:?}") };
         let found = (total.model.as_str(), total.calls, total.amount, total.input, total.output);
         assert_eq!(found, ("main/m-1", 4, 50 + 3 * 10, 10 + 3 * 3, 20 + 3 * 4));
-        assert!(total.month <= began && began - total.month < 31 * DAY);
+        assert!(total.since <= began && began - total.since < 31 * DAY);
         let scopes: Vec<&str> = house.store.spend_sums(WS, began).await.unwrap().iter().map(|sum| sum.scope).collect();
         assert_eq!(
             scopes,

@@ -83,11 +83,11 @@ pub struct KeptAnswer {
     pub body: Vec<u8>,
 }
 
-/// What a model cost in a month of which the calls are not kept any more.
+/// What a model cost in a day, or in a month of which the calls are not kept any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SpendTotal {
-    /// The first moment of the month.
-    pub month: Instant,
+    /// The first moment of the day, or of the month.
+    pub since: Instant,
     /// The connection's name and the model's.
     pub model: String,
     /// How many.
@@ -180,6 +180,10 @@ pub struct SpendSum {
     pub scope: &'static str,
     /// The workflow's name, the contact's id; else empty.
     pub owner: String,
-    /// In billionths.
+    /// What was spent or is reserved, in billionths.
     pub amount: i64,
+    /// What of it is reserved and not settled yet.
+    pub reserved: i64,
+    /// Calls that would have exceeded its cap: they were not made.
+    pub refused: i64,
 }

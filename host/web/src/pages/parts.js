@@ -61,6 +61,14 @@ export function badge(state) {
   return el("span", { class: `badge ${tone(state)}` }, state);
 }
 
+/** A bar that shows how much of a limit is used. */
+export function track(label, used, limit) {
+  const share = Math.min(100, limit ? (used / limit) * 100 : 0);
+  const filled = el("span", { class: share > 80 ? "full" : "" });
+  filled.style.width = `${share > 0 ? Math.max(share, 4) : 0}%`;
+  return el("span", { class: "track", role: "meter", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(share), "aria-label": `${label}, share of the limit` }, filled);
+}
+
 /** Calls `look` again and again: often after `hurry()`, rarely otherwise, never while the page is hidden. */
 export function every(look, health) {
   let soon = 0;

@@ -1,6 +1,6 @@
 // A run as a timeline: what each step was given, what it gave and decided, what it used, what went wrong.
 
-import { ask, badge, clock, el, show } from "./parts.js";
+import { ask, badge, clock, el, show, track } from "./parts.js";
 
 const TEXT = 4000;
 
@@ -47,11 +47,7 @@ function millis(us) {
 }
 
 function meter(label, used, limit, words) {
-  const share = Math.min(100, limit ? (used / limit) * 100 : 0);
-  const filled = el("span", { class: share > 80 ? "full" : "" });
-  filled.style.width = `${share > 0 ? Math.max(share, 4) : 0}%`;
-  const track = el("span", { class: "track", role: "meter", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(share), "aria-label": `${label}, share of the limit` }, filled);
-  return el("div", { class: "meter" }, el("span", {}, label), track, el("span", {}, words));
+  return el("div", { class: "meter" }, el("span", {}, label), track(label, used, limit), el("span", {}, words));
 }
 
 /** What a step used, against what it may. */

@@ -34,6 +34,7 @@ pub(super) fn router() -> Router<Arc<Room>> {
         .route("/api/v1/channels", get(channels))
         .route("/api/v1/workflows", get(workflows))
         .route("/api/v1/trends", get(trends))
+        .route("/api/v1/spend", get(spend))
 }
 
 /// What a list may be asked for.
@@ -101,4 +102,8 @@ async fn workflows(State(room): Asked) -> Answer {
 
 async fn trends(State(room): Asked, Query(asking): Query<Asking>) -> Answer {
     ask(&room, Question::Trends { weeks: asking.weeks()? }).await
+}
+
+async fn spend(State(room): Asked, Query(asking): Query<Asking>) -> Answer {
+    ask(&room, Question::Spend { limit: asking.rows()? }).await
 }

@@ -103,7 +103,9 @@ const SAY: &str = r#"{"from":"15550100001","name":"Ana","text":"<img src=x onerr
 #[tokio::test]
 async fn the_pages_are_served_under_a_policy() {
     let port = port(200, "{}").await;
-    for (path, title) in [("/", "Demo"), ("/status", "Status"), ("/runs", "Runs"), ("/conversations", "Conversations")] {
+    for (path, title) in
+        [("/", "Demo"), ("/status", "Status"), ("/runs", "Runs"), ("/conversations", "Conversations"), ("/spend", "Spend")]
+    {
         let page = get(&port.address, path).await;
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{path}");
         assert!(page.body.contains(&format!("<title>{title} · Pointsman</title>")), "{}", page.body);

@@ -36,6 +36,8 @@ async fn every_address_of_the_api_asks_its_question() {
         ("/api/v1/conversations/12/messages", Question::Messages { conversation: "12".into(), limit: 50 }),
         ("/api/v1/trends", Question::Trends { weeks: 8 }),
         ("/api/v1/trends?weeks=3", Question::Trends { weeks: 3 }),
+        ("/api/v1/spend", Question::Spend { limit: 50 }),
+        ("/api/v1/spend?limit=7", Question::Spend { limit: 7 }),
         ("/api/v1/books", Question::Books),
         ("/api/v1/channels", Question::Channels),
         ("/api/v1/workflows", Question::Workflows),
@@ -57,6 +59,7 @@ async fn errors_are_problem_documents_that_give_nothing_away() {
         ("/api/v1/parked", 503, "house.unavailable"),
         ("/api/v1/runs?limit=0", 400, "limit.invalid"),
         ("/api/v1/runs?limit=201", 400, "limit.invalid"),
+        ("/api/v1/spend?limit=201", 400, "limit.invalid"),
         ("/api/v1/runs?limit=x", 400, "limit.invalid"),
         ("/api/v1/runs?limit=1&limit=2", 400, "http.invalid"),
         ("/api/v1/runs/%ff", 400, "http.invalid"),
@@ -101,7 +104,7 @@ async fn the_port_answers_to_its_own_address_only() {
 #[tokio::test]
 async fn the_pages_are_served_under_a_policy() {
     let port = port().await;
-    for (path, title) in [("/", "Status"), ("/runs", "Runs"), ("/conversations", "Conversations")] {
+    for (path, title) in [("/", "Status"), ("/runs", "Runs"), ("/conversations", "Conversations"), ("/spend", "Spend")] {
         let page = get(&port.address, path).await;
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{path}");
         assert!(page.body.contains(&format!("<title>{title} · Pointsman</title>")), "{}", page.body);

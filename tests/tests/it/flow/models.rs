@@ -225,7 +225,7 @@ async fn at_the_cap_a_person_goes_on() {
     assert!(shown.contains("cap_contact = 0.007"), "{shown}");
     let told = site.done(&["spend"]);
     let contact = told["sums"].as_array().unwrap().iter().find(|sum| sum["scope"] == "contact").unwrap().clone();
-    assert_eq!(contact["cap"], "0.007");
+    assert_eq!((&contact["cap"], &contact["refused"]), (&json!("0.007"), &json!(1)));
     assert!(contact["spent"].as_str().unwrap().parse::<f64>().unwrap() <= 0.007, "{told}");
     host.stop().await;
 
@@ -261,6 +261,7 @@ async fn a_host_that_is_killed_in_the_middle_of_a_question_leaves_it_counted_and
     assert_eq!(told["unsettled"]["calls"], 1, "{told}");
     let reserved: f64 = told["unsettled"]["amount"].as_str().unwrap().parse().unwrap();
     assert!(reserved > 0.0 && told["sums"][0]["spent"] == told["unsettled"]["amount"], "it counts whole: {told}");
+    assert_eq!(told["sums"][0]["reserved"], told["unsettled"]["amount"], "{told}");
     llm.set(size(9));
     let process = site.serve(&[]);
     let taken = site.taken(1).await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::models::{MODEL, connect, set, site_with_model};
 use crate::support::stores::lease;
-use crate::support::{ANA, Folder, Site, eventually};
+use crate::support::{ANA, Folder, Site, eventually, get};
 
 /// Asks two questions, and says what came of them.
 const ASKS: Folder<'static> = (
@@ -143,6 +143,54 @@ async fn a_template_is_paid_for_before_it_leaves_and_once() {
     eventually("two more leave", || (site.emulator.taken().len() == 4).then_some(())).await;
     host.idle().await;
     host.stop().await;
+    site.books();
+}
+
+/// What the private port answers.
+async fn told(private: &str, path: &str) -> Value {
+    let (status, body) = get(private, path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_and_the_command_line_tell_the_same_of_the_ledger() {
+    let site = Site::new(&[SENDS]).await;
+    set(&site, "[templates.prices]", "[templates.prices]\norder_ready = 0.2");
+    set(&site, "cap_day = 5.0", "cap_day = 0.5");
+    let process = site.serve(&[]);
+    let empty = told(&process.private, "/api/v1/spend").await;
+    assert_eq!((&empty["sums"], &empty["models"], &empty["calls"]), (&json!([]), &json!([]), &json!([])), "{empty}");
+    assert_eq!(empty, site.done(&["spend"]));
+    let (status, page) = get(&process.private, "/spend").await;
+    assert!(status == 200 && page.contains("<title>Spend · Pointsman</title>"), "{page}");
+    // Two fit under the cap of the day, and the third does not leave.
+    for n in 1..4 {
+        site.emulator.say(&format!("1555010000{n}"), "Contact", "hello").await.unwrap();
+    }
+    eventually("one is parked", || {
+        let books = site.done(&["books"]);
+        (books["sends"]["parked"] == 1 && books["sends"]["sent"] == 2).then_some(())
+    })
+    .await;
+    let ledger = told(&process.private, "/api/v1/spend").await;
+    let sum = |scope: &str, of: &str, cap: Value, left: Value, refused: i64| {
+        let (spent, reserved) = ("0.40", "0.00");
+        json!({ "scope": scope, "of": of, "spent": spent, "reserved": reserved, "cap": cap, "left": left, "refused": refused })
+    };
+    let sums = ledger["sums"].as_array().unwrap();
+    assert_eq!(sums[0], sum("day", "", json!("0.50"), json!("0.10"), 1), "{ledger}");
+    assert_eq!(sums[2], sum("workflow", "sends", Value::Null, Value::Null, 0), "{ledger}");
+    assert_eq!((sums.len(), &sums[3]["scope"], &sums[3]["left"]), (5, &json!("contact"), &json!("0.30")), "{ledger}");
+    let model = json!({ "model": "template/order_ready", "calls": 2, "amount": "0.40", "input_tokens": 0, "output_tokens": 0 });
+    assert_eq!(ledger["models"], json!([model]));
+    assert_eq!((ledger["calls"].as_array().unwrap().len(), &ledger["unsettled"]["calls"]), (2, &json!(0)), "{ledger}");
+    assert_eq!(ledger, site.done(&["spend", "--calls", "50"]));
+    // Of many workflows and contacts the largest are shown, and how many there are besides.
+    let short = told(&process.private, "/api/v1/spend?limit=1").await;
+    assert_eq!((short["sums"].as_array().unwrap().len(), &short["more"]), (4, &json!(1)), "{short}");
+    assert_eq!(short["calls"].as_array().unwrap().len(), 1);
+    process.stop();
     site.books();
 }
 

@@ -2,7 +2,7 @@
 //! lie in `target/pages` afterwards.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -81,8 +81,13 @@ fn act(browser: &mut Browser, name: &str) {
     assert!(told.as_str().is_some_and(|told| told.contains("Nothing lost, nothing doubled.")), "{told}");
 }
 
+/// Where the pictures go.
+pub fn shots() -> PathBuf {
+    binary().ancestors().nth(2).expect("the target folder").join("pages")
+}
+
 /// Nothing may stand out of the window at its side.
-fn fits(browser: &mut Browser) {
+pub fn fits(browser: &mut Browser) {
     let over = browser.eval("document.documentElement.scrollWidth - window.innerWidth");
     assert!(over.as_i64().is_some_and(|over| over <= 0), "the page is wider than its window by {over}");
 }
@@ -92,10 +97,7 @@ fn fits(browser: &mut Browser) {
 fn a_person_plays_the_demo() {
     let dir = tempfile::tempdir().expect("a folder");
     let demo = Demo::start(&dir.path().join("demo"));
-    let mut target = binary();
-    target.pop();
-    let shots = target.parent().expect("the target folder").join("pages");
-    let browser = &mut Browser::start(&shots);
+    let browser = &mut Browser::start(&shots());
     browser.look(1440, 1000, false);
     browser.open(&demo.page);
     browser.until("the books balance", "document.getElementById('ledger').dataset.balanced === 'true'");
@@ -160,11 +162,16 @@ fn a_person_plays_the_demo() {
     browser.shot("phone-dark");
 
     // The operator's pages.
-    for (path, words) in [("runs", "order-desk"), ("conversations", "team/care"), ("status", "Nothing is parked")] {
+    for (path, words) in [
+        ("runs", "order-desk"),
+        ("conversations", "team/care"),
+        ("spend", "Nothing was spent this month"),
+        ("status", "Nothing is parked"),
+    ] {
         browser.look(1280, 900, false);
         browser.open(&format!("{}/{path}", demo.page));
         browser.until(words, &format!("document.body.innerText.includes({words:?})"));
-        if path != "status" {
+        if ["runs", "conversations"].contains(&path) {
             browser.click("#list li a");
             browser.until("what was chosen", "document.querySelector('.timeline, .talk')");
         }

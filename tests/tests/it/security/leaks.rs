@@ -41,6 +41,7 @@ async fn a_whole_run_leaves_no_token_no_words_and_no_number_behind() {
         "/api/v1/channels",
         "/api/v1/workflows",
         "/api/v1/runs",
+        "/api/v1/spend",
     ] {
         answers.push((format!("answer of {path}"), get(&process.private, path).await.1.into_bytes()));
     }

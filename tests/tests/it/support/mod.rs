@@ -217,7 +217,7 @@ impl Site {
         let public = listener.local_addr().expect("an address").to_string();
         let (close, closing) = tokio::sync::watch::channel(false);
         let granted = config.public();
-        let house = Arc::new(EngineHouse::new(engine.clone(), config.http));
+        let house = Arc::new(EngineHouse::new(engine.clone(), config.http, config.models.caps()));
         let server = tokio::spawn(pointsman_web::serve_public(listener, house, closing, granted));
         self.emulator.set_hook(format!("http://{public}/hooks/{}", self.channel));
         InTest { engine, public, close, server }
