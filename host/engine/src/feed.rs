@@ -109,13 +109,17 @@ impl Feed {
         self.state.lock().moved_everywhere();
     }
 
-    /// The same, and it is time for that look.
-    pub(crate) fn wake(&self) {
-        self.forget();
+    /// There may be something in the store that nobody has in these workspaces, and it is time for a look there.
+    pub(crate) fn look_at(&self, workspaces: impl Iterator<Item = WorkspaceId>) {
+        let mut state = self.state.lock();
+        for workspace in workspaces {
+            state.behind.insert(workspace);
+            state.moved(workspace);
+        }
         self.look.notify_one();
     }
 
-    /// Begins a look wherever the feed is behind; with `everywhere`, at all workspaces.
+    /// Begins a look wherever the feed is behind and there is room; with `everywhere`, at all workspaces.
     fn begin(&self, everywhere: bool) -> Look {
         let mut state = self.state.lock();
         if everywhere || state.unknown {
@@ -123,7 +127,8 @@ impl Feed {
             return Look { moves: state.moves, at: None };
         }
         state.moves += 1;
-        let (moves, at) = (state.moves, state.behind.iter().copied().collect::<Vec<_>>());
+        let at: Vec<_> = state.behind.iter().copied().filter(|workspace| !state.hungry.contains(workspace)).collect();
+        let moves = state.moves;
         state.of.extend(at.iter().map(|workspace| (*workspace, moves)));
         Look { moves, at: Some(at) }
     }
@@ -133,7 +138,10 @@ impl Feed {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.unknown &= look.at.is_some() || state.of_all > look.moves;
-        state.behind.retain(|workspace| state.of.get(workspace).is_some_and(|moved| *moved > look.moves));
+        state.behind.retain(|workspace| {
+            let seen = look.at.as_ref().is_none_or(|at| at.contains(workspace));
+            !seen || state.of.get(workspace).is_some_and(|moved| *moved > look.moves)
+        });
         state.behind.extend(endless);
         state.unknown || !state.behind.is_empty()
     }
@@ -223,7 +231,8 @@ impl Engine {
             tokio::select! {
                 () = self.feed.look.notified() => {}
                 () = self.store.kept_something().notified(), if shared => {}
-                () = tokio::time::sleep(LOOK), if shared || behind => {}
+                // By the clock it looks wherever it is behind, whatever it knows of room there.
+                () = tokio::time::sleep(LOOK), if shared || behind => self.feed.state.lock().hungry.clear(),
             }
             if self.closing() {
                 return;
@@ -278,7 +287,7 @@ mod tests {
     fn what_is_left_to_the_feed_while_it_looks_makes_it_look_again() {
         let feed = at_rest();
         let look = feed.begin(true);
-        feed.wake();
+        feed.forget();
         assert!(feed.end(look, &[]), "its answer may be older than what was left");
         let look = feed.begin(false);
         assert_eq!(look.at, None);
@@ -289,6 +298,22 @@ mod tests {
         let look = feed.begin(false);
         assert!(!feed.end(look, &[]));
         assert!(feed.straight(ONE, Some(feed.ticket()), || ()));
+    }
+
+    #[test]
+    fn where_there_is_no_room_nothing_is_looked_for_and_it_stays_behind() {
+        let feed = at_rest();
+        feed.look_at([ONE, OTHER].into_iter());
+        feed.state.lock().hungry.insert(ONE);
+        let look = feed.begin(false);
+        assert_eq!(look.at.as_deref(), Some([OTHER].as_slice()));
+        assert!(feed.end(look, &[]), "one has more, for when there is room");
+        assert!(feed.straight(OTHER, Some(feed.ticket()), || ()));
+        assert!(!feed.straight(ONE, Some(feed.ticket()), || unreachable!()));
+        feed.state.lock().hungry.clear();
+        let look = feed.begin(false);
+        assert_eq!(look.at.as_deref(), Some([ONE].as_slice()));
+        assert!(!feed.end(look, &[]));
     }
 
     #[test]

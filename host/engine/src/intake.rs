@@ -1,7 +1,6 @@
 //! From raw bytes to a 200: verify, normalize, keep. A 200 means that it is on disk (invariant 1); what could not be read is
 //! kept too and parked with its reason; bad signatures and unknown channels get the same 401 and leave nothing behind.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::Id;
 use pointsman_core::ports::{Answer, Method, Webhook};
 use pointsman_manifest::{SignatureScheme, VerifyScheme};
-use pointsman_store::{Intake, Kept, Parsed, StoreError, UnreadWebhook};
+use pointsman_store::{Intake, Kept, Parsed};
 
 use tokio::sync::SemaphorePermit;
 
@@ -77,7 +76,8 @@ impl Engine {
         };
         let (parsed, answer) = self.normalize(&channel, &incoming).await;
         self.points.reach("parse.after");
-        let unread = matches!(parsed, Parsed::Unread);
+        // Until it is kept, or will not be.
+        let _left = matches!(parsed, Parsed::Unread).then(|| self.unread.leave(channel.workspace));
         let ticket = self.feed.ticket();
         if let Parsed::Parked(reason) = &parsed {
             tracing::warn!(channel = %channel.id, code = %reason.code, bytes = incoming.body.len(), "a webhook could not be read; it is parked");
@@ -96,9 +96,6 @@ impl Engine {
         self.points.reach("keep.after");
         match kept {
             Ok(kept) => {
-                if unread {
-                    self.unread.notify_one();
-                }
                 self.count(&kept);
                 self.enqueue(kept, ticket);
                 answer.unwrap_or_else(|| status(200))
@@ -114,9 +111,7 @@ impl Engine {
 
     /// Asks the channel's plugin what the bytes say.
     async fn normalize(&self, channel: &Channel, incoming: &Incoming) -> (Parsed, Option<Answer>) {
-        // Behind an unread webhook everything stays unread, so that each comes in its place.
-        if self.unread_count.load(Ordering::Acquire) > 0 {
-            self.unread_count.fetch_add(1, Ordering::AcqRel);
+        if self.unread.behind(channel.workspace) {
             return (Parsed::Unread, None);
         }
         let webhook = Webhook {
@@ -132,66 +127,7 @@ impl Engine {
             Ok(Ok(Ok(reception))) => (Parsed::Events(reception.events), reception.answer),
             Ok(Ok(Err(_sentence))) => (Parsed::Parked(unreadable()), None),
             Ok(Err(failure)) => (Parsed::Parked(failure), None),
-            Err(_elapsed) => {
-                self.unread_count.fetch_add(1, Ordering::AcqRel);
-                (Parsed::Unread, None)
-            }
-        }
-    }
-
-    /// Reads what was kept unread whenever there is some. Runs for ever.
-    pub(crate) async fn read_the_unread(self) {
-        loop {
-            self.unread.notified().await;
-            while let Err(error) = self.read_unread_now().await {
-                if error == StoreError::Closed {
-                    return;
-                }
-                tracing::error!(%error, "unread webhooks could not be normalized; trying again");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-
-    /// Reads everything that is unread now, oldest first.
-    pub(crate) async fn read_unread_now(&self) -> Result<(), StoreError> {
-        loop {
-            let batch = self.store.unread(64).await?;
-            if batch.is_empty() {
-                self.unread_count.store(0, Ordering::Release);
-                return Ok(());
-            }
-            for webhook in batch {
-                let parsed = match self.catalog.channel(webhook.channel) {
-                    Some(channel) => self.read(&channel, &webhook).await,
-                    None => Parsed::Parked(Failure::new(
-                        Class::Permanent,
-                        "channel.disconnected",
-                        "the channel was disconnected before this could be read; connect it again, then retry",
-                    )),
-                };
-                self.points.reach("unread.before");
-                let ticket = self.feed.ticket();
-                let kept = self.store.normalize(webhook, parsed).await?;
-                self.points.reach("unread.after");
-                self.enqueue(kept, ticket);
-            }
-        }
-    }
-
-    async fn read(&self, channel: &Channel, webhook: &UnreadWebhook) -> Parsed {
-        let hook = Webhook {
-            method: Method::Post,
-            path: String::new(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: Bytes::copy_from_slice(&webhook.raw),
-            received: webhook.at,
-        };
-        match self.channels.parse(channel.workspace, &channel.plugin.id, &hook, &channel.account).await {
-            Ok(Ok(reception)) => Parsed::Events(reception.events),
-            Ok(Err(_sentence)) => Parsed::Parked(unreadable()),
-            Err(failure) => Parsed::Parked(failure),
+            Err(_elapsed) => (Parsed::Unread, None),
         }
     }
 
@@ -217,7 +153,7 @@ fn listed(channel: &Channel, headers: &[(String, String)]) -> Vec<(String, Strin
 }
 
 /// The plugin's own sentence may quote the body, so it stays out of the reason.
-fn unreadable() -> Failure {
+pub(crate) fn unreadable() -> Failure {
     Failure::new(
         Class::Permanent,
         "webhook.unreadable",

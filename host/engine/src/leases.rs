@@ -145,7 +145,7 @@ impl Engine {
         self.gate.open(gained, &sends, |send| self.deliver_in_turn(send, false));
         self.feed.forget();
         let (events, more) = self.feed_now().await?;
-        self.unread.notify_one();
+        self.unread.look();
         if !sends.is_empty() || events > 0 {
             tracing::info!(events, more, sends = sends.len(), "took up what was open");
         }

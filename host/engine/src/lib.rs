@@ -4,6 +4,7 @@
 //! | file | stage |
 //! | --- | --- |
 //! | [`intake`] | raw bytes -> 200: verify, normalize, **commit 1** |
+//! | `unread` | what was kept while the box was busy is normalized later |
 //! | [`channels`] | connected accounts: loaded, and asked through their plugins |
 //! | `line` | an event in its conversation's lane: route, run, **commit 2** |
 //! | `answers` | a run that waits gets what the contact says, or what a person told it |
@@ -33,7 +34,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use pointsman_broker::Broker;
@@ -43,7 +44,7 @@ use pointsman_core::ports::{ChannelAdapter, Expressions, StepRunner};
 use pointsman_core::workflow::Workflow;
 use pointsman_model::price::Amount;
 use pointsman_store::{Caps, KeptEvent, Store};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 mod answers;
@@ -80,6 +81,7 @@ pub mod timers;
 mod trends;
 mod triggers;
 mod turns;
+mod unread;
 pub mod vectors;
 pub mod workflows;
 
@@ -96,6 +98,7 @@ use outbox::Outbox;
 use points::Points;
 use timers::Timers;
 use turns::Turns;
+use unread::Unread;
 use vectors::{Home, Voices};
 
 /// What the line is made of. `app` puts it together.
@@ -193,8 +196,7 @@ pub struct Inner {
     /// Versions that are not active any more, read for the runs that are on them.
     pub(crate) versions: moka::sync::Cache<(WorkspaceId, String), Arc<Workflow>>,
     pub(crate) loading: tokio::sync::Mutex<()>,
-    pub(crate) unread: Notify,
-    pub(crate) unread_count: AtomicUsize,
+    pub(crate) unread: Unread,
     /// Room for webhooks under way, in KiB: what is left, and what there is.
     pub(crate) webhook_room: Semaphore,
     pub(crate) webhook_kib: usize,
@@ -253,8 +255,7 @@ impl Engine {
             bodies: step::Bodies::new(20_000),
             versions: moka::sync::Cache::new(256),
             loading: tokio::sync::Mutex::new(()),
-            unread: Notify::new(),
-            unread_count: AtomicUsize::new(0),
+            unread: Unread::default(),
             webhook_room: Semaphore::new(parts.webhook_bytes.div_ceil(1024)),
             webhook_kib: parts.webhook_bytes.div_ceil(1024),
         }))

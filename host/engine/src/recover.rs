@@ -89,9 +89,10 @@ impl Engine {
         }
     }
 
-    /// Takes over what a person changed, perhaps in another process on the same files: channels and workflows are read anew, and
-    /// what is to be tried again is taken up. A run is found by its time like any other; the rest carries a mark. What is taken
-    /// up twice is done once: whoever has his turn reads his row again.
+    /// Takes over what a person changed, perhaps in another process on the same files: channels, and the workflows of that workspace,
+    /// are read anew, and what is to be tried again is taken up. A run is found by its time like any other; the rest carries a mark.
+    /// What is taken up twice is done once: whoever has his turn reads his row again. What another host noted down of itself is a
+    /// plugin in quarantine, if anything.
     async fn answer_the_bell(self, mut heard: BTreeMap<WorkspaceId, Id>) {
         let mut beats = tokio::time::interval(RUNS);
         loop {
@@ -104,17 +105,23 @@ impl Engine {
                 if now == heard {
                     return Ok(None);
                 }
+                self.load_quarantined().await?;
+                let wishes = self.store.wishes(&heard, &now).await?;
+                if wishes.is_empty() {
+                    return Ok(Some(now));
+                }
                 self.outbox.changed(self.ids.next(self.clock.now()));
-                self.store.forget_erased(&heard, &now).await?;
+                self.store.forget_erased(&wishes);
                 self.store.follow_keys().await?;
                 self.bodies.forget_all();
                 self.models.forget_all();
                 self.load_channels().await?;
                 self.load_yanked().await?;
                 self.load_packages().await?;
-                self.load_quarantined().await?;
-                self.load_workflows().await?;
-                self.feed.wake();
+                // A plugin may have been what a workflow anywhere was lacking.
+                let plugins = wishes.values().flatten().any(|line| line.action.starts_with("plugin."));
+                self.load_workflows_of(|workspace| plugins || wishes.contains_key(&workspace)).await?;
+                self.feed.look_at(wishes.keys().copied());
                 let mut all = true;
                 for send in self.store.retried_sends().await? {
                     match self.outbox.tell(send.id) {
@@ -123,7 +130,7 @@ impl Engine {
                         Told::Busy => all = false,
                     }
                 }
-                self.unread.notify_one();
+                self.unread.look();
                 self.points.reach("bell.after");
                 Ok(all.then_some(now))
             };

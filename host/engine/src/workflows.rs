@@ -47,8 +47,13 @@ pub struct Broken {
 impl Engine {
     /// Loads the active workflows of every workspace; returns those that could not be.
     pub async fn load_workflows(&self) -> Result<Vec<Broken>, StoreError> {
+        self.load_workflows_of(|_| true).await
+    }
+
+    /// The same for some workspaces.
+    pub(crate) async fn load_workflows_of(&self, which: impl Fn(WorkspaceId) -> bool) -> Result<Vec<Broken>, StoreError> {
         let mut broken = Vec::new();
-        for workspace in self.store.workspaces().await? {
+        for workspace in self.store.workspaces().await?.into_iter().filter(|workspace| which(workspace.id)) {
             let mut routes = Routes {
                 workflows: Vec::new(),
                 since: HashMap::new(),

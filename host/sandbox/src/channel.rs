@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use wasmtime::Engine;
 
 use crate::ctx::Leg;
-use crate::drive::Within;
+use crate::drive::{Crowd, Within};
 use crate::instance::{self, Guest, Instance};
 use crate::json::Unfit;
 use crate::limit;
@@ -93,7 +93,7 @@ impl Sandbox {
         let leg = Leg::new(Arc::clone(&plugin.manifest), self.inner.limits, None, at, 0);
         let engine = self.inner.loader.engine.clone();
         let since = Instant::now();
-        let ended = self.inner.guests.drive(workspace, !self.was_slow(&key), async move {
+        let ended = self.inner.guests.drive(Crowd::Channels(workspace), !self.was_slow(&key), async move {
             let limits = leg.limits;
             let wall = Duration::from_millis(u64::try_from(limits.wall).unwrap_or(0));
             let mut usage = Usage::default();

@@ -1,17 +1,17 @@
 //! Where guests run. A call is polled once on the thread of its caller: a guest that is quick, as nearly all are, is done
 //! then and has cost no hop between threads. One that is not (it reached a tick, or waits for the host) moves to threads of
 //! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread within one tick of 5 ms and shares
-//! the few guest threads with other slow ones, a tick each: workspaces take turns, so that however many slow guests one has, one of
-//! another waits for a tick and not for all of them. Who was slow the last time begins there, and so does whoever comes while slow
-//! ones of his workspace have all of these threads. The threads stand back behind those of the line: a guest that computes for long
-//! keeps no message waiting.
+//! the few guest threads with other slow ones, a tick each: crowds take turns, so that however many slow guests one has, one of
+//! another waits for a tick and not for all of them. The steps of a workspace are a crowd, its channels are another. Who was slow the
+//! last time begins there, and so does a step that comes while slow ones of its workspace have all of these threads. The threads stand
+//! back behind those of the line: a guest that computes for long keeps no message waiting.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,8 +22,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-/// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and a guest on a
-/// busy machine would meet its end by the wall and not by what it computes.
+/// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and on a busy
+/// machine what computes would wait for all that does not.
 const BEHIND: i32 = 5;
 
 thread_local! {
@@ -36,13 +36,21 @@ pub(crate) struct Guests {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     threads: usize,
-    /// On how many of the threads each workspace could compute now, were it alone. Those that compute nothing are forgotten now and
-    /// then.
-    places: Mutex<HashMap<WorkspaceId, Arc<Semaphore>>>,
+    /// On how many of the threads each crowd could compute now, were it alone. Those that compute nothing are forgotten now and then.
+    places: Mutex<HashMap<Crowd, Arc<Semaphore>>>,
 }
 
-/// Workspaces of which places are remembered before those that compute nothing are forgotten.
+/// Crowds of which places are remembered before those that compute nothing are forgotten.
 const REMEMBERED: usize = 1_024;
+
+/// Whose slow guests wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Crowd {
+    /// What customers wrote: the steps of their workflows.
+    Steps(WorkspaceId),
+    /// What reads and writes for the providers. No customer's loop keeps a webhook waiting.
+    Channels(WorkspaceId),
+}
 
 impl Guests {
     /// Starts `threads` threads.
@@ -66,39 +74,35 @@ impl Guests {
         Ok(Self { runtime: Some(runtime), threads: threads.max(1), places: Mutex::default() })
     }
 
-    /// The places of a workspace.
-    fn places(&self, workspace: WorkspaceId) -> Arc<Semaphore> {
+    fn places(&self, crowd: Crowd) -> Arc<Semaphore> {
         let mut places = self.places.lock();
         if places.len() >= REMEMBERED {
             places.retain(|_, of_one| Arc::strong_count(of_one) > 1);
         }
-        Arc::clone(places.entry(workspace).or_insert_with(|| Arc::new(Semaphore::new(self.threads))))
+        Arc::clone(places.entry(crowd).or_insert_with(|| Arc::new(Semaphore::new(self.threads))))
     }
 
-    /// Whether slow guests of a workspace have all threads.
-    fn busy(&self, workspace: WorkspaceId) -> bool {
-        self.places.lock().get(&workspace).is_some_and(|places| places.available_permits() == 0)
+    /// Whether slow guests of a crowd have all threads.
+    pub(crate) fn busy(&self, crowd: Crowd) -> bool {
+        self.places.lock().get(&crowd).is_some_and(|places| places.available_permits() == 0)
     }
 
-    /// Runs a call of a workspace to its end: here when it is quick and `here` lets it begin here, else on the guests' threads.
+    /// Runs a call of one of a crowd to its end: here when it is quick and `here` lets it begin here, else on the guests' threads.
     pub(crate) async fn drive<T: Send + 'static>(
         &self,
-        workspace: WorkspaceId,
+        crowd: Crowd,
         here: bool,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
         let mut call: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(call);
         // Nobody needs to be woken: if it is not ready it is polled again at once, over there.
-        if here
-            && !self.busy(workspace)
-            && let Poll::Ready(done) = call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        {
+        if here && let Poll::Ready(done) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return Ok(done);
         }
         let Some(runtime) = &self.runtime else {
             return Err(Failure::new(Class::Transient, "sandbox.closed", "the sandbox is closing"));
         };
-        let mut task = Task(runtime.spawn(ByTurns { call, places: self.places(workspace), turn: None }));
+        let mut task = Task(runtime.spawn(ByTurns { call, places: self.places(crowd), turn: None }));
         (&mut task.0).await.map_err(|e| {
             if e.is_panic() {
                 Failure::bug("sandbox.panic", "the host broke off while a guest ran; this is a mistake in the host")
@@ -120,8 +124,8 @@ impl Drop for Guests {
 
 type Place = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
 
-/// A call that has a place of its workspace for each poll, one after the other with the workspace's other calls. While it waits for
-/// the host it has none.
+/// A call that has a place of its crowd for each poll, one after the other with the crowd's other calls. While it waits for the host
+/// it has none.
 struct ByTurns<T> {
     call: Pin<Box<dyn Future<Output = T> + Send>>,
     places: Arc<Semaphore>,
@@ -153,19 +157,46 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// A future that is measured, with a limit on wall time that costs nothing when a poll on the caller's thread is enough: the timer is made
-/// at the first poll on the guests' threads.
+/// A future that is measured, with a limit on its time: that on a processor, and that for which it waits for somebody. While it waits
+/// only for its turn no time passes for it: a guest is not cut because the machine is busy. The limit costs nothing when a poll on the
+/// caller's thread is enough: the timer is made at the first poll on the guests' threads.
 pub(crate) struct Within<F> {
     inner: Pin<Box<F>>,
     limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    over_there: Option<OverThere>,
     busy: Duration,
+}
+
+/// What it takes to count there.
+struct OverThere {
+    timer: Pin<Box<Sleep>>,
+    alarm: Arc<Alarm>,
+    waited: Duration,
+    /// Since when it is not on a processor.
+    left: Instant,
+}
+
+/// Knows when whoever waits was woken.
+#[derive(Default)]
+struct Alarm(Mutex<(Option<Waker>, Option<Instant>)>);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let waker = {
+            let (waker, at) = &mut *self.0.lock();
+            at.get_or_insert_with(Instant::now);
+            waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 impl<F: Future> Within<F> {
     /// `inner`, for at most `limit`.
     pub(crate) fn new(limit: Duration, inner: F) -> Self {
-        Self { inner: Box::pin(inner), limit, timer: None, busy: Duration::ZERO }
+        Self { inner: Box::pin(inner), limit, over_there: None, busy: Duration::ZERO }
     }
 }
 
@@ -176,18 +207,39 @@ impl<F: Future> Future for Within<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let since = Instant::now();
-        let polled = this.inner.as_mut().poll(cx);
-        this.busy += since.elapsed();
+        // On the caller's thread: the next poll follows at once, over there.
+        if !OVER_THERE.get() {
+            let polled = this.inner.as_mut().poll(cx);
+            this.busy += since.elapsed();
+            return polled.map(|done| (Some(done), this.busy));
+        }
+        let there = this.over_there.get_or_insert_with(|| OverThere {
+            timer: Box::pin(tokio::time::sleep(this.limit)),
+            alarm: Arc::default(),
+            waited: Duration::ZERO,
+            left: since,
+        });
+        let woken = {
+            let (waker, at) = &mut *there.alarm.0.lock();
+            *waker = Some(cx.waker().clone());
+            at.take()
+        };
+        // Woken by nobody but the timer, it waited until now.
+        there.waited += woken.unwrap_or(since).saturating_duration_since(there.left);
+        let polled = this.inner.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&there.alarm))));
+        there.left = Instant::now();
+        this.busy += there.left - since;
         if let Poll::Ready(done) = polled {
             return Poll::Ready((Some(done), this.busy));
         }
-        // On the caller's thread: the next poll follows at once, over there.
-        if !OVER_THERE.get() {
-            return Poll::Pending;
+        let rest = this.limit.saturating_sub(this.busy + there.waited);
+        if rest.is_zero() {
+            return Poll::Ready((None, this.busy));
         }
-        let limit = this.limit;
-        let over = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx);
-        over.map(|()| (None, this.busy))
+        while there.timer.as_mut().poll(cx).is_ready() {
+            there.timer.as_mut().reset(Instant::now() + rest);
+        }
+        Poll::Pending
     }
 }
 
@@ -197,8 +249,8 @@ mod tests {
 
     use super::*;
 
-    const ONE: WorkspaceId = Id(1);
-    const OTHER: WorkspaceId = Id(2);
+    const ONE: Crowd = Crowd::Steps(Id(1));
+    const OTHER: Crowd = Crowd::Steps(Id(2));
 
     #[test]
     fn a_slow_guest_of_another_workspace_waits_for_no_crowd() {
@@ -234,10 +286,43 @@ mod tests {
             guests.drive(OTHER, false, ten).await.unwrap();
             let between = polls.load(std::sync::atomic::Ordering::Relaxed) - before;
             assert!(between < 100, "{between} polls of the crowd went before ten of another");
-            // What of the crowd's workspace would have been quick begins over there, too.
-            let there = guests.drive(ONE, true, async { std::thread::current().name().map(str::to_owned) }).await.unwrap();
-            assert_eq!(there.as_deref(), Some("guest"));
             crowd.iter().for_each(JoinHandle::abort);
+        });
+    }
+
+    #[test]
+    fn who_waits_for_his_turn_loses_no_time() {
+        let guests = Arc::new(Guests::new(1).unwrap());
+        let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        caller.block_on(async {
+            let hog = {
+                let guests = Arc::clone(&guests);
+                let forever = async {
+                    loop {
+                        std::thread::sleep(Duration::from_millis(40));
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::spawn(async move { guests.drive(ONE, false, forever).await.map(|(): ()| ()) })
+            };
+            while !guests.busy(ONE) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Behind the other's polls it takes longer than its limit, and has used next to nothing of it.
+            let limit = Duration::from_millis(200);
+            let ten = async {
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let since = Instant::now();
+            let (done, busy) = guests.drive(ONE, false, Within::new(limit, ten)).await.unwrap();
+            assert!(since.elapsed() > limit, "it waited {:?}", since.elapsed());
+            assert!(done.is_some(), "cut after {busy:?}");
+            // Waiting for somebody does count, also when its turn comes late.
+            let slow = Within::new(limit, std::future::pending::<()>());
+            assert_eq!(guests.drive(ONE, false, slow).await.unwrap().0, None);
+            hog.abort();
         });
     }
 

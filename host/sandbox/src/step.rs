@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use wasmtime::{Engine, Store};
 
 use crate::ctx::{Ctx, Leg};
-use crate::drive::Within;
+use crate::drive::{Crowd, Within};
 use crate::instance::{self, Instance};
 use crate::limit;
 use crate::loader::Plugin;
@@ -64,7 +64,9 @@ impl StepRunner for Sandbox {
         leg.past = Past::new(std::mem::take(&mut call.taken), std::mem::take(&mut call.reads));
         let engine = self.inner.loader.engine.clone();
         let run = Run { engine, plugin: Arc::clone(&plugin), source, call: for_guest(call), since };
-        let ended = self.inner.guests.drive(key.workspace, !self.was_slow(&key), async move {
+        let crowd = Crowd::Steps(key.workspace);
+        let here = !self.was_slow(&key) && !self.inner.guests.busy(crowd);
+        let ended = self.inner.guests.drive(crowd, here, async move {
             let ended = run.finish(warm, leg).await;
             drop(place);
             ended

@@ -14,7 +14,7 @@ use crate::Store;
 use crate::conversation::ConversationRef;
 use crate::db::Transaction;
 use crate::sheet::row;
-use crate::types::{EventState, Result, StoreError};
+use crate::types::{AuditRow, EventState, Result, StoreError};
 
 /// What the audit calls it. The detail is the contact's id.
 const ERASED: &str = "contact.erase";
@@ -43,21 +43,15 @@ impl Store {
         if had_key || had_rows { Ok(()) } else { Err(StoreError::Missing("contact")) }
     }
 
-    /// Forgets what this process has in memory of contacts that others erased: those whose lines stand in the audit behind the
-    /// lines `heard`, up to the newest, by workspace (see [`Store::newest_audit`]).
-    pub async fn forget_erased(&self, heard: &BTreeMap<WorkspaceId, Id>, newest: &BTreeMap<WorkspaceId, Id>) -> Result<()> {
-        for (ws, last) in newest {
-            let before = heard.get(ws).copied().unwrap_or_default();
-            if before == *last {
-                continue;
-            }
-            for line in self.audit_after(*ws, before).await?.into_iter().filter(|line| line.action == ERASED) {
+    /// Forgets what this process has in memory of contacts whom others erased: what [`Store::wishes`] tells of them.
+    pub fn forget_erased(&self, wishes: &BTreeMap<WorkspaceId, Vec<AuditRow>>) {
+        for (ws, lines) in wishes {
+            for line in lines.iter().filter(|line| line.action == ERASED) {
                 if let Ok(contact) = line.detail.parse() {
                     self.forget_contact(*ws, contact);
                 }
             }
         }
-        Ok(())
     }
 
     /// Forgets a conversation whose contact another host erased.

@@ -35,7 +35,7 @@
 //! model         put_model(actor, ModelRow)   remove_model(ws, actor, name)   models(ws)   ai(ws)  set_ai(ws, actor, AiMode)
 //! spend         reserve_spend(NewSpend, Caps) -> Id or the cap   settle_spend(ws, id, Settled, answer)   settle_send(ws, send, Settled)
 //!               open_spends(ws, before)   spend_sums(ws, at)    // reservations that nobody settled; sums of day and month
-//!               kept_answer(ws, to, event, question)   spends(ws, limit)   spend_totals(ws)   fold_spends(ws)
+//!               kept_answer(ws, to, event, question)   spends(ws, limit)   spend_models(ws, at)   spend_totals(ws)   fold_spends(ws)
 //! trend         add_trends(ws, [Trend])   trends(ws, since day) -> [Trend]
 //! package       take_package(ws, actor, PackageNew, [Will]) decide_plugin(ws, actor, id, [Will]) -> Standing or a refusal
 //!               withhold(ws, actor, id, permission, bool) roll_back_package(ws, actor, id, digest) remove_packages(ws, actor, id)
@@ -46,14 +46,14 @@
 //! audit         audit(ws, actor, action, detail)  audit_lines(ws, limit)  audit_check(ws) -> Option<Id of the first bad line>
 //! park          item_kind(ws, id)             act_on_parked(ws, id, actor, Wish) -> Acted or a refusal
 //!               retry_run_with(ws, run, actor, [(plugin, digest)]) -> Acted or a refusal
-//!               newest_audit() retried_sends()                   // for the host that takes them up
+//!               newest_audit() wishes(heard, newest) retried_sends()    // for the host that takes them up
 //! waiting       runs_waiting_for(ws, kind, limit)   tell_run(ws, run, kind, actor, action, Wake) -> () or a refusal
 //! approval      decide_approval(ws, &Named, actor, yes, text) -> () or a refusal
 //! why           find(ws, asked) -> [(ItemKind, Id)]    bare_webhook(ws, id) bare_event(ws, id) events_of_webhook(ws, id)
 //!               event_of_run run_of_send runs_of_workflow(ws, name, RunFilter, limit) statuses_of(&SendRow) acts_on(ws, id)
 //! raise         raise_by_hand(ws, conversation, Event, actor, action) -> Id of the event    conversation_of(ws, channel, id)
 //! lease         shared() renew_every() renew() -> Change leave() holds(lane)   new_events(of, limit) kept_something()
-//! erase         erase_contact(ws, contact, actor)    forget_erased(heard, newest)    // lines of the audit, by workspace
+//! erase         erase_contact(ws, contact, actor)    forget_erased(wishes)
 //! ```
 //!
 //! Signatures (all `&self`, all `async`, all `-> Result<_>`; `ws: WorkspaceId`):

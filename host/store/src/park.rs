@@ -15,7 +15,7 @@ use crate::Store;
 use crate::db::Transaction;
 use crate::keys::Sealer;
 use crate::sheet::row;
-use crate::types::{Result, SendRow, StoreError};
+use crate::types::{AuditRow, Result, SendRow, StoreError};
 use crate::waiting::CALLER;
 
 pub(crate) mod plan;
@@ -27,6 +27,9 @@ pub const RETRIED: &str = "retried";
 
 /// The rule by which an item ends that a person dropped.
 pub const DROPPED: &str = "dropped_by_operator";
+
+/// What hosts note down by themselves: a line of these is nobody's wish.
+const BY_ITSELF: [&str; 2] = ["plugin.quarantine", "plugin.deny"];
 
 /// What may be parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -282,6 +285,28 @@ impl Store {
         let sql = "select w.id,(select max(a.id) from audit a where a.ws=w.id) from workspace w";
         let rows = self.data.rows(sql, Vec::new()).await?;
         rows.iter().map(|row| Ok((row.id(0)?, Id(row.get::<Option<i64>>(1)?.unwrap_or(0))))).collect()
+    }
+
+    /// What people did since the lines `heard`, up to the newest, by workspace (see [`Store::newest_audit`]). Where there are only
+    /// lines of the house's own, nobody wants anything.
+    pub async fn wishes(
+        &self,
+        heard: &BTreeMap<WorkspaceId, Id>,
+        newest: &BTreeMap<WorkspaceId, Id>,
+    ) -> Result<BTreeMap<WorkspaceId, Vec<AuditRow>>> {
+        let mut wishes = BTreeMap::new();
+        for (ws, last) in newest {
+            let before = heard.get(ws).copied().unwrap_or_default();
+            if before == *last {
+                continue;
+            }
+            let mut lines = self.audit_after(*ws, before).await?;
+            lines.retain(|line| !BY_ITSELF.contains(&line.action.as_str()));
+            if !lines.is_empty() {
+                wishes.insert(*ws, lines);
+            }
+        }
+        Ok(wishes)
     }
 
     /// Sends of the lanes held that are to be tried again and did not have their turn yet, of all workspaces.

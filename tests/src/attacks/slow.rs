@@ -94,12 +94,28 @@ impl Hook {
     }
 }
 
-/// Connections that are opened in a second: slow ones are an attack by their number, not by their coming.
-const OPENED_A_SECOND: usize = 5_000;
+/// Connections that are opened in a second: slow ones are an attack by their number, not by their coming. Fast enough that all are
+/// held at the same time: each is for five seconds.
+const OPENED_A_SECOND: usize = 2_500;
+
+/// How many are held at this moment, and at most.
+#[derive(Debug, Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
 
 /// Opens a connection, sends the beginning of a request and then a byte now and then; tells how long it was held.
-async fn slow(address: String) -> Result<Duration> {
+async fn slow(address: String, crowd: &Crowd) -> Result<Duration> {
     let mut stream = TcpStream::connect(address).await?;
+    let now = crowd.now.fetch_add(1, Ordering::Relaxed) + 1;
+    crowd.most.fetch_max(now, Ordering::Relaxed);
+    let held = hold(&mut stream).await;
+    crowd.now.fetch_sub(1, Ordering::Relaxed);
+    held
+}
+
+async fn hold(stream: &mut TcpStream) -> Result<Duration> {
     let since = Instant::now();
     stream.write_all(b"POST /hooks/1 HTTP/1.1\r\nhost: hooks\r\nx-slow: ").await?;
     let (mut from, mut to) = stream.split();
@@ -132,8 +148,10 @@ fn strangers() -> Result<Runtime> {
 /// What was seen.
 #[derive(Debug)]
 pub struct Found {
-    /// Connections that were held open.
+    /// Connections that were held open, and how many at the same moment.
     pub count: usize,
+    /// At the same moment.
+    pub at_once: usize,
     /// Those that could not be opened, or were not cut.
     pub failed: usize,
     /// For how long the last one was held.
@@ -152,11 +170,11 @@ pub struct Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, failed, longest, lost, balanced, said, before, beside } = self;
+        let Self { count, at_once, failed, longest, lost, balanced, said, before, beside } = self;
         let books = if *balanced { "balance" } else { "do not balance" };
         write!(
             f,
-            "{count} held open, longest {longest:.1?}, {failed} not opened or not cut; webhooks: {said} \
+            "{count} held open, {at_once} at once, longest {longest:.1?}, {failed} not opened or not cut; webhooks: {said} \
              beside, {lost} not taken, p99 {before:.1?} alone, {beside:.1?} beside; books {books}"
         )
     }
@@ -166,7 +184,8 @@ impl fmt::Display for Found {
 pub async fn prove(setting: &Setting) -> Proved {
     let found = measure(setting).await?;
     let in_time = found.longest <= Duration::from_secs(10) && found.beside <= found.before * 3 / 2;
-    Ok((found.to_string(), found.failed + found.lost == 0 && found.balanced && in_time))
+    let crowded = found.at_once * 10 >= found.count * 9;
+    Ok((found.to_string(), crowded && found.failed + found.lost == 0 && found.balanced && in_time))
 }
 
 /// Holds connections open and delivers beside them.
@@ -182,14 +201,14 @@ pub async fn measure(setting: &Setting) -> Result<Found> {
     let (warm, _) = hook.deliveries(0, move |n| n < few / 4).await?;
     let (before, lost) = hook.deliveries(warm.len(), move |n| n < few).await?;
     let address = hook.host()?.to_owned();
-    let (held, strangers) = (Arc::new(AtomicUsize::new(count)), strangers()?);
+    let (held, crowd, strangers) = (Arc::new(AtomicUsize::new(count)), Arc::new(Crowd::default()), strangers()?);
     let all: Vec<_> = (0..count)
         .map(|n| {
-            let (address, held) = (address.clone(), Arc::clone(&held));
+            let (address, held, crowd) = (address.clone(), Arc::clone(&held), Arc::clone(&crowd));
             let after = Duration::from_secs_f64(n as f64 / OPENED_A_SECOND as f64);
             strangers.spawn(async move {
                 tokio::time::sleep(after).await;
-                let ended = slow(address).await;
+                let ended = slow(address, &crowd).await;
                 held.fetch_sub(1, Ordering::Relaxed);
                 ended
             })
@@ -209,5 +228,6 @@ pub async fn measure(setting: &Setting) -> Result<Found> {
     host.stop().await?;
     let (_, balanced) = site.books().await?;
     let (said, before, beside) = (beside.len(), percentile(before), percentile(beside));
-    Ok(Found { count, failed, longest, lost, balanced, said, before, beside })
+    let at_once = crowd.most.load(Ordering::Relaxed);
+    Ok(Found { count, at_once, failed, longest, lost, balanced, said, before, beside })
 }

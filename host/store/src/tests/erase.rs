@@ -78,7 +78,7 @@ async fn what_one_process_erases_the_others_forget_at_the_bell() {
     assert!(two.event(WS, kept.events[0].id).await.unwrap().is_some(), "it has the key in memory");
     let newest = two.newest_audit().await.unwrap();
     assert_ne!(heard, newest, "the bell rings");
-    two.forget_erased(&heard, &newest).await.unwrap();
+    two.forget_erased(&two.wishes(&heard, &newest).await.unwrap());
     assert!(two.event(WS, kept.events[0].id).await.unwrap().is_none());
     assert_eq!(two.notes(&held, 1).await, Err(StoreError::Erased), "nor by a handle that somebody holds");
     assert!(two.event(WS, kept.events[1].id).await.unwrap().is_some(), "the other contact is as before");

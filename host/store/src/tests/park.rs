@@ -245,7 +245,15 @@ async fn what_is_done_is_audited_in_its_own_commit_and_what_is_refused_is_not() 
     let (_, send) = parked_send(&house, "a", "provider.rejected").await;
     let before = house.store.newest_audit().await.unwrap();
     act(&house, send, &Wish::Retry).await;
-    assert_ne!(house.store.newest_audit().await.unwrap(), before, "the bell rings");
+    let after = house.store.newest_audit().await.unwrap();
+    assert_ne!(after, before, "the bell rings");
+    let wishes = house.store.wishes(&before, &after).await.unwrap();
+    assert_eq!(wishes[&WS].iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["park.retry"]);
+    // What a host notes down of itself is heard by the others, and no wish.
+    assert!(house.store.quarantine(WS, "a/spin", "too slow").await.unwrap());
+    let noted = house.store.newest_audit().await.unwrap();
+    assert_ne!(noted, after);
+    assert_eq!(house.store.wishes(&after, &noted).await.unwrap().len(), 0);
     assert_eq!(refused(&house, send, &drop_it()).await, "park.not_parked");
     assert_eq!(refused(&house, Id(12), &drop_it()).await, "park.unknown");
     assert_eq!(house.store.act_on_parked(Id(2), send, "cli", &Wish::Retry).await.unwrap().unwrap_err().code, "park.unknown");
@@ -253,7 +261,10 @@ async fn what_is_done_is_audited_in_its_own_commit_and_what_is_refused_is_not() 
     let lines = house.store.audit_lines(WS, 10).await.unwrap();
     let told: Vec<_> = lines.iter().map(|l| (l.actor.as_str(), l.action.as_str(), l.detail.as_str())).collect();
     let retry = format!("send {send} provider.rejected");
-    assert_eq!(told, [("cli", "channel.add", "after"), ("cli", "park.retry", retry.as_str()), ("cli", "channel.add", "before")]);
+    let quarantine = ("host", "plugin.quarantine", "a/spin: too slow");
+    let acted =
+        [("cli", "channel.add", "after"), quarantine, ("cli", "park.retry", retry.as_str()), ("cli", "channel.add", "before")];
+    assert_eq!(told, acted);
     assert_eq!(house.store.acts_on(WS, send).await.unwrap().len(), 1);
     balanced(&house).await;
 }
