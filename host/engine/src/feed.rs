@@ -147,6 +147,11 @@ impl Feed {
     }
 }
 
+/// How much of a workspace may be in hand while there is so much in all.
+fn at_most(of_all: usize) -> usize {
+    if of_all < 10 * IN_HAND { IN_HAND } else { WHEN_CROWDED }
+}
+
 impl Engine {
     /// Events that were just kept: into their conversations' lanes, in the order in which they were kept.
     pub(crate) fn enqueue(&self, kept: Kept, ticket: Ticket) {
@@ -168,7 +173,8 @@ impl Engine {
     }
 
     fn hand_on(&self, workspace: WorkspaceId, ticket: Ticket, put: impl FnOnce()) {
-        let room = self.hands.of(workspace) < self.at_most();
+        let (of_it, of_all) = self.hands.count(workspace);
+        let room = of_it < at_most(of_all);
         if self.feed.straight(workspace, Some(ticket).filter(|_| room && !self.store.shared()), put) {
             return;
         }
@@ -177,11 +183,6 @@ impl Engine {
         } else {
             self.wants_room(workspace);
         }
-    }
-
-    /// How much of a workspace may be in hand.
-    fn at_most(&self) -> usize {
-        if self.hands.len() < 10 * IN_HAND { IN_HAND } else { WHEN_CROWDED }
     }
 
     fn wants_room(&self, workspace: WorkspaceId) {
@@ -193,7 +194,11 @@ impl Engine {
 
     /// A job of a lane has ended: there is room for another.
     pub(crate) fn has_room(&self, workspace: WorkspaceId) {
-        if !self.feed.hungry.load(Ordering::Acquire) || self.hands.of(workspace) > self.at_most() / 2 {
+        if !self.feed.hungry.load(Ordering::Acquire) {
+            return;
+        }
+        let (of_it, of_all) = self.hands.count(workspace);
+        if of_it > at_most(of_all) / 2 {
             return;
         }
         let mut state = self.feed.state.lock();

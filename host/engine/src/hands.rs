@@ -83,9 +83,10 @@ impl Hands {
         self.0.lock().held.len()
     }
 
-    /// How much of a workspace is in hand.
-    pub(crate) fn of(&self, workspace: WorkspaceId) -> usize {
-        self.0.lock().of.get(&workspace).copied().unwrap_or_default()
+    /// How much of a workspace is in hand, and how much in all.
+    pub(crate) fn count(&self, workspace: WorkspaceId) -> (usize, usize) {
+        let state = self.0.lock();
+        (state.of.get(&workspace).copied().unwrap_or_default(), state.held.len())
     }
 
     /// Tells whoever waits with this thing that its row was changed.

@@ -102,7 +102,7 @@ impl Guests {
         let Some(runtime) = &self.runtime else {
             return Err(Failure::new(Class::Transient, "sandbox.closed", "the sandbox is closing"));
         };
-        let mut task = Task(runtime.spawn(ByTurns { call, places: self.places(crowd), turn: None }));
+        let mut task = Task(runtime.spawn(ByTurns::new(call, self.places(crowd))));
         (&mut task.0).await.map_err(|e| {
             if e.is_panic() {
                 Failure::bug("sandbox.panic", "the host broke off while a guest ran; this is a mistake in the host")
@@ -122,15 +122,35 @@ impl Drop for Guests {
     }
 }
 
-type Place = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+type Place = Result<OwnedSemaphorePermit, AcquireError>;
 
-/// A call that has a place of its crowd for each poll, one after the other with the crowd's other calls. While it waits for the host
-/// it has none.
+/// A call that has a place of its crowd for each poll, and while it stands in the threads' queue for the next: whoever has none is not in
+/// that queue, so there are never more of a crowd in it than it has places. While it waits for the host it has none.
 struct ByTurns<T> {
     call: Pin<Box<dyn Future<Output = T> + Send>>,
     places: Arc<Semaphore>,
+    place: Option<Place>,
     /// While it waits for its place.
-    turn: Option<Place>,
+    turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>>,
+    alarm: Arc<Alarm>,
+}
+
+impl<T> ByTurns<T> {
+    fn new(call: Pin<Box<dyn Future<Output = T> + Send>>, places: Arc<Semaphore>) -> Self {
+        Self { call, places, place: None, turn: None, alarm: Arc::default() }
+    }
+
+    /// A place, or it stands in the line for one.
+    fn place(&mut self, cx: &mut Context<'_>) -> Option<Place> {
+        if let Some(place) = self.place.take() {
+            return Some(place);
+        }
+        let places = &self.places;
+        let turn = self.turn.get_or_insert_with(|| Box::pin(Arc::clone(places).acquire_owned()));
+        let Poll::Ready(place) = turn.as_mut().poll(cx) else { return None };
+        self.turn = None;
+        Some(place)
+    }
 }
 
 impl<T> Future for ByTurns<T> {
@@ -138,13 +158,57 @@ impl<T> Future for ByTurns<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
-        let places = &this.places;
-        let turn = this.turn.get_or_insert_with(|| Box::pin(Arc::clone(places).acquire_owned()));
-        let Poll::Ready(place) = turn.as_mut().poll(cx) else { return Poll::Pending };
-        this.turn = None;
-        let polled = this.call.as_mut().poll(cx);
+        let Some(place) = this.place(cx) else { return Poll::Pending };
+        this.alarm.reset();
+        let polled = this.call.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&this.alarm))));
         drop(place);
+        // It would go on: behind those of its crowd that wait already.
+        if polled.is_pending() && this.alarm.tell(cx.waker()) {
+            this.place = this.place(cx);
+            if this.place.is_some() {
+                cx.waker().wake_by_ref();
+            }
+        }
         polled
+    }
+}
+
+/// A waker between a future and the task that polls it.
+#[derive(Default)]
+struct Alarm(Mutex<Rung>);
+
+#[derive(Default)]
+struct Rung {
+    /// When it rang since it was reset.
+    at: Option<Instant>,
+    /// Whom it wakes then.
+    waker: Option<Waker>,
+}
+
+impl Alarm {
+    /// Before a poll: when it rang, if it did. From here on it wakes nobody, and remembers.
+    fn reset(&self) -> Option<Instant> {
+        std::mem::take(&mut *self.0.lock()).at
+    }
+
+    /// After a poll: whom to wake when it rings. True when it has rung already; then nobody will be.
+    fn tell(&self, waker: &Waker) -> bool {
+        let mut rung = self.0.lock();
+        rung.waker = rung.at.is_none().then(|| waker.clone());
+        rung.at.is_some()
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let waker = {
+            let mut rung = self.0.lock();
+            rung.at.get_or_insert_with(Instant::now);
+            rung.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -176,23 +240,6 @@ struct OverThere {
     left: Instant,
 }
 
-/// Knows when whoever waits was woken.
-#[derive(Default)]
-struct Alarm(Mutex<(Option<Waker>, Option<Instant>)>);
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        let waker = {
-            let (waker, at) = &mut *self.0.lock();
-            at.get_or_insert_with(Instant::now);
-            waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
 impl<F: Future> Within<F> {
     /// `inner`, for at most `limit`.
     pub(crate) fn new(limit: Duration, inner: F) -> Self {
@@ -219,13 +266,8 @@ impl<F: Future> Future for Within<F> {
             waited: Duration::ZERO,
             left: since,
         });
-        let woken = {
-            let (waker, at) = &mut *there.alarm.0.lock();
-            *waker = Some(cx.waker().clone());
-            at.take()
-        };
         // Woken by nobody but the timer, it waited until now.
-        there.waited += woken.unwrap_or(since).saturating_duration_since(there.left);
+        there.waited += there.alarm.reset().unwrap_or(since).saturating_duration_since(there.left);
         let polled = this.inner.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&there.alarm))));
         there.left = Instant::now();
         this.busy += there.left - since;
@@ -235,6 +277,9 @@ impl<F: Future> Future for Within<F> {
         let rest = this.limit.saturating_sub(this.busy + there.waited);
         if rest.is_zero() {
             return Poll::Ready((None, this.busy));
+        }
+        if there.alarm.tell(cx.waker()) {
+            cx.waker().wake_by_ref();
         }
         while there.timer.as_mut().poll(cx).is_ready() {
             there.timer.as_mut().reset(Instant::now() + rest);
@@ -252,6 +297,21 @@ mod tests {
     const ONE: Crowd = Crowd::Steps(Id(1));
     const OTHER: Crowd = Crowd::Steps(Id(2));
 
+    /// What a guest does at each tick.
+    async fn ticks(count: usize) {
+        for _ in 0..count {
+            let mut back = false;
+            std::future::poll_fn(|cx| {
+                if std::mem::replace(&mut back, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        }
+    }
+
     #[test]
     fn a_slow_guest_of_another_workspace_waits_for_no_crowd() {
         let guests = Arc::new(Guests::new(1).unwrap());
@@ -266,7 +326,7 @@ mod tests {
                             loop {
                                 polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                                 std::thread::sleep(Duration::from_millis(1));
-                                tokio::task::yield_now().await;
+                                ticks(1).await;
                             }
                         };
                         guests.drive(ONE, false, forever).await.map(|(): ()| ())
@@ -277,14 +337,13 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             // One of the other workspace has ten polls of its own: each of them behind one of the crowd, or a few, and not all.
-            let before = polls.load(std::sync::atomic::Ordering::Relaxed);
-            let ten = async {
-                for _ in 0..10 {
-                    tokio::task::yield_now().await;
-                }
+            let seen = Arc::clone(&polls);
+            let ten = async move {
+                let before = seen.load(std::sync::atomic::Ordering::Relaxed);
+                ticks(10).await;
+                seen.load(std::sync::atomic::Ordering::Relaxed) - before
             };
-            guests.drive(OTHER, false, ten).await.unwrap();
-            let between = polls.load(std::sync::atomic::Ordering::Relaxed) - before;
+            let between = guests.drive(OTHER, false, ten).await.unwrap();
             assert!(between < 100, "{between} polls of the crowd went before ten of another");
             crowd.iter().for_each(JoinHandle::abort);
         });
@@ -300,7 +359,7 @@ mod tests {
                 let forever = async {
                     loop {
                         std::thread::sleep(Duration::from_millis(40));
-                        tokio::task::yield_now().await;
+                        ticks(1).await;
                     }
                 };
                 tokio::spawn(async move { guests.drive(ONE, false, forever).await.map(|(): ()| ()) })
@@ -310,13 +369,8 @@ mod tests {
             }
             // Behind the other's polls it takes longer than its limit, and has used next to nothing of it.
             let limit = Duration::from_millis(200);
-            let ten = async {
-                for _ in 0..10 {
-                    tokio::task::yield_now().await;
-                }
-            };
             let since = Instant::now();
-            let (done, busy) = guests.drive(ONE, false, Within::new(limit, ten)).await.unwrap();
+            let (done, busy) = guests.drive(ONE, false, Within::new(limit, ticks(10))).await.unwrap();
             assert!(since.elapsed() > limit, "it waited {:?}", since.elapsed());
             assert!(done.is_some(), "cut after {busy:?}");
             // Waiting for somebody does count, also when its turn comes late.
