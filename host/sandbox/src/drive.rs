@@ -1,6 +1,6 @@
 //! Where guests run. A call is polled once on the thread of its caller: a guest that is quick, as nearly all are, is done
-//! then and has cost no hop between threads. One that is not (it reached a tick, or waits for the host) moves to threads of
-//! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread within one tick of 5 ms and shares
+//! then and has cost no hop between threads. One that is not (it took a whole tick of 5 ms, or waits for the host) moves to threads of
+//! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread before a second tick is over and shares
 //! the few guest threads with other slow ones, a tick each: crowds take turns, so that however many slow guests one has, one of
 //! another waits for a tick and not for all of them. The steps of a workspace are a crowd, its channels are another. Who was slow the
 //! last time begins there, and so does a step that comes while slow ones of its workspace have all of these threads. The threads stand
@@ -22,13 +22,18 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-/// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and on a busy
-/// machine what computes would wait for all that does not.
-const BEHIND: i32 = 5;
+/// How far the guests' threads stand back: as far as a thread can that must go on. What computes for long has the time that the line
+/// leaves; the line leaves some as soon as enough waits for guests.
+const BEHIND: i32 = 19;
 
 thread_local! {
     /// Whether this is a thread of the guests.
     static OVER_THERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is a thread of the guests.
+pub(crate) fn over_there() -> bool {
+    OVER_THERE.get()
 }
 
 /// The threads of guests that take longer.
@@ -255,7 +260,7 @@ impl<F: Future> Future for Within<F> {
         let this = &mut *self;
         let since = Instant::now();
         // On the caller's thread: the next poll follows at once, over there.
-        if !OVER_THERE.get() {
+        if !over_there() {
             let polled = this.inner.as_mut().poll(cx);
             this.busy += since.elapsed();
             return polled.map(|done| (Some(done), this.busy));

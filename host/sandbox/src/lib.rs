@@ -202,10 +202,10 @@ impl Sandbox {
         !slow.is_empty() && slow.contains(key)
     }
 
-    /// Remembers whether a call took more than a tick.
+    /// Remembers whether a call took more than a whole tick.
     fn note_pace(&self, key: &pool::Key, usage: &Usage) {
         let mut slow = self.inner.slow.lock();
-        if usage.ticks > 0 {
+        if usage.ticks > 1 {
             if slow.len() >= SLOW {
                 slow.clear();
             }
