@@ -17,18 +17,25 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::WorkspaceId;
+use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 use tokio::runtime::Runtime;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-/// How far the guests' threads stand back: as far as a thread can that must go on. What computes for long has the time that the line
-/// leaves; the line leaves some as soon as enough waits for guests.
-const BEHIND: i32 = 19;
-
 thread_local! {
     /// Whether this is a thread of the guests.
     static OVER_THERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What computes for long has the time that everything else leaves, and leaves a processor at once when a message comes; the line leaves
+/// some time as soon as enough waits for guests. By niceness alone a thread may keep a processor for milliseconds once it has it.
+fn stand_back() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+        tracing::debug!(?error, "slow guests compete with the line: their threads may not stand back here");
+    }
 }
 
 /// Whether this is a thread of the guests.
@@ -65,10 +72,7 @@ impl Guests {
             .thread_name("guest")
             .on_thread_start(|| {
                 OVER_THERE.set(true);
-                // Never forward; where it cannot be had they compete.
-                if rustix::process::getpriority_process(None).is_ok_and(|now| now < BEHIND) {
-                    let _ = rustix::process::setpriority_process(None, BEHIND);
-                }
+                stand_back();
             })
             // A poll here is long: who comes from elsewhere, and whose time is over, is looked for after each, and not after dozens.
             .global_queue_interval(2)

@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use pointsman_emulator::WhatsappConfig;
 use serde_json::json;
+use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
@@ -139,8 +141,9 @@ async fn hold(stream: &mut TcpStream) -> Result<Duration> {
 /// The strangers' thread. They come from elsewhere: what it costs to be them is not the host's, so they have the time that it leaves.
 fn strangers() -> Result<Runtime> {
     let stand_back = || {
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         // Where it cannot be had they compete.
-        let _ = rustix::process::setpriority_process(None, 19);
+        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
     };
     Ok(Builder::new_multi_thread().worker_threads(1).thread_name("strangers").on_thread_start(stand_back).enable_all().build()?)
 }
