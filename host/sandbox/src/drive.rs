@@ -3,7 +3,7 @@
 //! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread before a second tick is over and shares
 //! the few guest threads with other slow ones, a tick each: crowds take turns, so that however many slow guests one has, one of
 //! another waits for a tick and not for all of them. The steps of a workspace are a crowd, its channels are another. Who was slow the
-//! last time begins there, and so does a step that comes while slow ones of its workspace have all of these threads. The threads stand
+//! last time begins there, and so does a step that comes while slow ones of its workspace wait for each other. The threads stand
 //! back behind those of the line: a guest that computes for long keeps no message waiting.
 
 use std::cell::Cell;
@@ -11,14 +11,13 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use pointsman_core::failure::{Class, Failure};
 use pointsman_core::id::WorkspaceId;
-use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 use tokio::runtime::Runtime;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -29,14 +28,9 @@ thread_local! {
     static OVER_THERE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What computes for long has the time that everything else leaves, and leaves a processor at once when a message comes; the line leaves
-/// some time as soon as enough waits for guests. By niceness alone a thread may keep a processor for milliseconds once it has it.
-fn stand_back() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
-        tracing::debug!(?error, "slow guests compete with the line: their threads may not stand back here");
-    }
-}
+/// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and on a busy
+/// machine what computes would wait for all that does not; the customer's slow step is a message that waits, too.
+const BEHIND: i32 = 5;
 
 /// Whether this is a thread of the guests.
 pub(crate) fn over_there() -> bool {
@@ -48,8 +42,16 @@ pub(crate) struct Guests {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     threads: usize,
-    /// On how many of the threads each crowd could compute now, were it alone. Those that compute nothing are forgotten now and then.
-    places: Mutex<HashMap<Crowd, Arc<Semaphore>>>,
+    /// Those that compute nothing are forgotten now and then.
+    places: Mutex<HashMap<Crowd, Arc<Places>>>,
+}
+
+/// Where a crowd computes: never on all threads where there are several, so that a processor is left to everybody else.
+struct Places {
+    most: usize,
+    free: Arc<Semaphore>,
+    /// Calls that compute there, wait for a place, or for the host.
+    calls: AtomicUsize,
 }
 
 /// Crowds of which places are remembered before those that compute nothing are forgotten.
@@ -72,7 +74,10 @@ impl Guests {
             .thread_name("guest")
             .on_thread_start(|| {
                 OVER_THERE.set(true);
-                stand_back();
+                // Never forward; where it cannot be had they compete.
+                if rustix::process::getpriority_process(None).is_ok_and(|now| now < BEHIND) {
+                    let _ = rustix::process::setpriority_process(None, BEHIND);
+                }
             })
             // A poll here is long: who comes from elsewhere, and whose time is over, is looked for after each, and not after dozens.
             .global_queue_interval(2)
@@ -83,17 +88,21 @@ impl Guests {
         Ok(Self { runtime: Some(runtime), threads: threads.max(1), places: Mutex::default() })
     }
 
-    fn places(&self, crowd: Crowd) -> Arc<Semaphore> {
+    fn places(&self, crowd: Crowd) -> Arc<Places> {
         let mut places = self.places.lock();
         if places.len() >= REMEMBERED {
             places.retain(|_, of_one| Arc::strong_count(of_one) > 1);
         }
-        Arc::clone(places.entry(crowd).or_insert_with(|| Arc::new(Semaphore::new(self.threads))))
+        let new = || {
+            let most = self.threads.saturating_sub(1).max(1);
+            Arc::new(Places { most, free: Arc::new(Semaphore::new(most)), calls: AtomicUsize::new(0) })
+        };
+        Arc::clone(places.entry(crowd).or_insert_with(new))
     }
 
-    /// Whether slow guests of a crowd have all threads.
+    /// Whether slow guests of a crowd wait for each other.
     pub(crate) fn busy(&self, crowd: Crowd) -> bool {
-        self.places.lock().get(&crowd).is_some_and(|places| places.available_permits() == 0)
+        self.places.lock().get(&crowd).is_some_and(|places| places.calls.load(Ordering::Relaxed) > places.most)
     }
 
     /// Runs a call of one of a crowd to its end: here when it is quick and `here` lets it begin here, else on the guests' threads.
@@ -137,7 +146,7 @@ type Place = Result<OwnedSemaphorePermit, AcquireError>;
 /// that queue, so there are never more of a crowd in it than it has places. While it waits for the host it has none.
 struct ByTurns<T> {
     call: Pin<Box<dyn Future<Output = T> + Send>>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     place: Option<Place>,
     /// While it waits for its place.
     turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>>,
@@ -145,7 +154,8 @@ struct ByTurns<T> {
 }
 
 impl<T> ByTurns<T> {
-    fn new(call: Pin<Box<dyn Future<Output = T> + Send>>, places: Arc<Semaphore>) -> Self {
+    fn new(call: Pin<Box<dyn Future<Output = T> + Send>>, places: Arc<Places>) -> Self {
+        places.calls.fetch_add(1, Ordering::Relaxed);
         Self { call, places, place: None, turn: None, alarm: Arc::default() }
     }
 
@@ -154,11 +164,17 @@ impl<T> ByTurns<T> {
         if let Some(place) = self.place.take() {
             return Some(place);
         }
-        let places = &self.places;
-        let turn = self.turn.get_or_insert_with(|| Box::pin(Arc::clone(places).acquire_owned()));
+        let free = &self.places.free;
+        let turn = self.turn.get_or_insert_with(|| Box::pin(Arc::clone(free).acquire_owned()));
         let Poll::Ready(place) = turn.as_mut().poll(cx) else { return None };
         self.turn = None;
         Some(place)
+    }
+}
+
+impl<T> Drop for ByTurns<T> {
+    fn drop(&mut self) {
+        self.places.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -231,7 +247,7 @@ impl<T> Drop for Task<T> {
 }
 
 /// A future that is measured, with a limit on its time: that on a processor, and that for which it waits for somebody. While it waits
-/// only for its turn no time passes for it: a guest is not cut because the machine is busy. The limit costs nothing when a poll on the
+/// only for its turn, or for a processor, no time passes for it: a guest is not cut because the machine is busy. The limit costs nothing when a poll on the
 /// caller's thread is enough: the timer is made at the first poll on the guests' threads.
 pub(crate) struct Within<F> {
     inner: Pin<Box<F>>,
@@ -247,6 +263,12 @@ struct OverThere {
     waited: Duration,
     /// Since when it is not on a processor.
     left: Instant,
+}
+
+/// The processor time that this thread has had.
+fn of_this_thread() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.try_into().unwrap_or_default()
 }
 
 impl<F: Future> Within<F> {
@@ -277,9 +299,10 @@ impl<F: Future> Future for Within<F> {
         });
         // Woken by nobody but the timer, it waited until now.
         there.waited += there.alarm.reset().unwrap_or(since).saturating_duration_since(there.left);
+        let before = of_this_thread();
         let polled = this.inner.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&there.alarm))));
+        this.busy += of_this_thread().saturating_sub(before);
         there.left = Instant::now();
-        this.busy += there.left - since;
         if let Poll::Ready(done) = polled {
             return Poll::Ready((Some(done), this.busy));
         }
@@ -326,14 +349,14 @@ mod tests {
         let guests = Arc::new(Guests::new(1).unwrap());
         let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         caller.block_on(async {
-            let polls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let polls = Arc::new(AtomicUsize::new(0));
             let crowd: Vec<_> = (0..50)
                 .map(|_| {
                     let (guests, polls) = (Arc::clone(&guests), Arc::clone(&polls));
                     tokio::spawn(async move {
                         let forever = async move {
                             loop {
-                                polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                                polls.fetch_add(1, Ordering::Relaxed);
                                 std::thread::sleep(Duration::from_millis(1));
                                 ticks(1).await;
                             }
@@ -342,15 +365,15 @@ mod tests {
                     })
                 })
                 .collect();
-            while !guests.busy(ONE) {
+            while guests.places(ONE).calls.load(Ordering::Relaxed) == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             // One of the other workspace has ten polls of its own: each of them behind one of the crowd, or a few, and not all.
             let seen = Arc::clone(&polls);
             let ten = async move {
-                let before = seen.load(std::sync::atomic::Ordering::Relaxed);
+                let before = seen.load(Ordering::Relaxed);
                 ticks(10).await;
-                seen.load(std::sync::atomic::Ordering::Relaxed) - before
+                seen.load(Ordering::Relaxed) - before
             };
             let between = guests.drive(OTHER, false, ten).await.unwrap();
             assert!(between < 100, "{between} polls of the crowd went before ten of another");
@@ -373,7 +396,7 @@ mod tests {
                 };
                 tokio::spawn(async move { guests.drive(ONE, false, forever).await.map(|(): ()| ()) })
             };
-            while !guests.busy(ONE) {
+            while guests.places(ONE).calls.load(Ordering::Relaxed) == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             // Behind the other's polls it takes longer than its limit, and has used next to nothing of it.
