@@ -50,7 +50,7 @@ pub(crate) struct Guests {
 struct Places {
     most: usize,
     free: Arc<Semaphore>,
-    /// Calls that compute there, wait for a place, or for the host.
+    /// Calls that compute there or stand in line for it. Those that wait for the host are none.
     calls: AtomicUsize,
 }
 
@@ -150,13 +150,23 @@ struct ByTurns<T> {
     place: Option<Place>,
     /// While it waits for its place.
     turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>>,
+    /// Whether it is one of the calls that are counted.
+    counted: bool,
     alarm: Arc<Alarm>,
 }
 
 impl<T> ByTurns<T> {
     fn new(call: Pin<Box<dyn Future<Output = T> + Send>>, places: Arc<Places>) -> Self {
-        places.calls.fetch_add(1, Ordering::Relaxed);
-        Self { call, places, place: None, turn: None, alarm: Arc::default() }
+        Self { call, places, place: None, turn: None, counted: false, alarm: Arc::default() }
+    }
+
+    fn count(&mut self, counted: bool) {
+        if counted && !self.counted {
+            self.places.calls.fetch_add(1, Ordering::Relaxed);
+        } else if self.counted && !counted {
+            self.places.calls.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.counted = counted;
     }
 
     /// A place, or it stands in the line for one.
@@ -174,7 +184,7 @@ impl<T> ByTurns<T> {
 
 impl<T> Drop for ByTurns<T> {
     fn drop(&mut self) {
-        self.places.calls.fetch_sub(1, Ordering::Relaxed);
+        self.count(false);
     }
 }
 
@@ -183,12 +193,15 @@ impl<T> Future for ByTurns<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
+        this.count(true);
         let Some(place) = this.place(cx) else { return Poll::Pending };
         this.alarm.reset();
         let polled = this.call.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&this.alarm))));
         drop(place);
         // It would go on: behind those of its crowd that wait already.
-        if polled.is_pending() && this.alarm.tell(cx.waker()) {
+        let goes_on = polled.is_pending() && this.alarm.tell(cx.waker());
+        this.count(goes_on);
+        if goes_on {
             this.place = this.place(cx);
             if this.place.is_some() {
                 cx.waker().wake_by_ref();
@@ -438,6 +451,34 @@ mod tests {
                 let late = guests.drive(ONE, here, Within::new(Duration::from_millis(20), std::future::pending::<()>())).await;
                 assert_eq!(late.unwrap().0, None, "wherever it began");
             }
+        });
+    }
+
+    #[test]
+    fn those_who_wait_for_the_host_are_no_crowd() {
+        let guests = Arc::new(Guests::new(1).unwrap());
+        let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        caller.block_on(async {
+            let (polled, mut heard) = tokio::sync::mpsc::unbounded_channel();
+            let waiting: Vec<_> = (0..9)
+                .map(|_| {
+                    let (guests, polled) = (Arc::clone(&guests), polled.clone());
+                    tokio::spawn(async move {
+                        let asks = async move {
+                            polled.send(()).unwrap();
+                            std::future::pending::<()>().await;
+                        };
+                        guests.drive(ONE, false, asks).await
+                    })
+                })
+                .collect();
+            for _ in 0..9 {
+                heard.recv().await.unwrap();
+            }
+            // Whoever comes now has seen the last of them go to wait.
+            guests.drive(ONE, false, ticks(2)).await.unwrap();
+            assert!(!guests.busy(ONE));
+            waiting.iter().for_each(JoinHandle::abort);
         });
     }
 
