@@ -233,7 +233,9 @@ async fn a_run_that_stands_goes_on_when_a_person_says_so() {
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.code() == Some(2) && told.contains(code), "{args:?}: {told}");
     }
-    let approval = site.done(&["approval", "list"])[0]["approval"].as_str().unwrap().to_owned();
+    // It waits from the moment of the word on, and for a person as soon as the host has heard it.
+    let approval =
+        eventually("an approval", || site.done(&["approval", "list"])[0]["approval"].as_str().map(str::to_owned)).await;
     assert!(approval.starts_with(&run));
     site.done(&["approval", "approve", &approval]);
     standing(&site, &run, "done").await;
