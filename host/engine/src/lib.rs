@@ -144,6 +144,12 @@ const STEPS: usize = 96;
 /// Of these, those of one workspace.
 const STEPS_OF_ONE: usize = 64;
 
+/// Events that are read or written at once: as many as there are lanes.
+const WORK: usize = 4_096;
+/// Of these, those of one workspace while others are about: they share the processors and the commits, and wait longer for both
+/// the more of one there are. Steps wait for models and people's servers, so they have places of their own.
+const WORK_OF_ONE: usize = 8;
+
 /// Work of a lane.
 #[derive(Debug)]
 pub(crate) enum Job {
@@ -208,6 +214,8 @@ pub struct Inner {
     pub(crate) ledger: Arc<Ledger>,
     /// Who may run a step now.
     pub(crate) stepping: Arc<Turns>,
+    /// Places to read an event's conversation in, and to write its end.
+    pub(crate) working: Arc<Turns>,
 }
 
 impl Deref for Engine {
@@ -233,6 +241,7 @@ impl Engine {
             denials: denials::Denials::default(),
             ledger: parts.ledger,
             stepping: Turns::new(STEPS, STEPS_OF_ONE),
+            working: Turns::among_others(WORK, WORK, WORK_OF_ONE),
             timers: Timers::new(Arc::clone(&parts.clock)),
             library: Library::new(parts.store.clone(), voices),
             models,

@@ -75,7 +75,10 @@ impl Engine {
 
     /// An event that was found in the store has its turn, if its row still says so.
     async fn found(&self, workspace: WorkspaceId, event: Id) -> Result<(), StoreError> {
-        match self.store.event(workspace, event).await? {
+        let turn = self.working.take(workspace).await;
+        let row = self.store.event(workspace, event).await?;
+        drop(turn);
+        match row {
             Some(kept) if kept.state == EventState::New => self.event(&kept).await,
             _ => Ok(()),
         }
@@ -98,7 +101,10 @@ impl Engine {
             return self.end(kept, EventEnd::by("other_account")).await;
         }
         let view = match &kept.conversation {
-            Some(conversation) => Some(self.view(conversation, channel.word()).await?),
+            Some(conversation) => {
+                let _turn = self.working.take(kept.workspace).await;
+                Some(self.view(conversation, channel.word()).await?)
+            }
             None => matches!(kept.event.body, EventBody::Internal(_)).then(View::homeless),
         };
         let routes = self.catalog.routes(kept.workspace);
@@ -318,6 +324,7 @@ impl Engine {
 
     /// Ends an event for which nothing runs.
     async fn end(&self, kept: &KeptEvent, end: EventEnd) -> Result<(), StoreError> {
+        let _turn = self.working.take(kept.workspace).await;
         self.points.reach("end.before");
         self.store.receipt(kept, end, None).await?;
         self.points.reach("end.after");
@@ -340,8 +347,10 @@ impl Engine {
         }
         let (body, contact) = (decide.conversation_body.clone(), decide.contact_body.clone());
         let turns = leg_view.filter(|view| !view.conversation.waits.is_empty());
+        let turn = self.working.take(workspace).await;
         kinds.iter().filter(|kind| kind.0).for_each(|(_, before, _)| self.points.reach(before));
         self.store.decide(decide).await?;
+        drop(turn);
         if let Some(conversation) = conversation {
             self.bodies.put(&conversation, body.map(Arc::new), contact.map(Arc::new));
         }

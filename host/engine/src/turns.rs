@@ -1,13 +1,19 @@
 //! Places to work in, given out fairly: when all are taken, workspaces get the next free one by turns, however many of each
 //! wait. Inside a workspace whoever came first is first. One workspace never has all places: what it holds for long (steps that compute
-//! until they are cut) keeps no other waiting.
+//! until they are cut) keeps no other waiting. Where it matters how many of one work at all, because others share a processor or a
+//! commit with them, it has fewer places still while others are about, and all that it may have when it is alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pointsman_core::id::WorkspaceId;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// So long after one workspace took a place after another, others are about.
+const ABOUT: Duration = Duration::from_secs(5);
 
 /// A number of places.
 #[derive(Debug)]
@@ -16,8 +22,12 @@ pub(crate) struct Turns(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Places that one workspace may have.
-    most: usize,
+    /// Places that one workspace may have: alone, and while others are about.
+    alone: usize,
+    among: usize,
+    /// Who took a place last, and when it was last another than before.
+    last: Option<WorkspaceId>,
+    changed: Option<Instant>,
     /// What each has.
     held: HashMap<WorkspaceId, usize>,
     waiting: HashMap<WorkspaceId, VecDeque<oneshot::Sender<Turn>>>,
@@ -32,8 +42,14 @@ pub(crate) struct Turn(Option<(Arc<Turns>, WorkspaceId)>);
 impl Turns {
     /// So many places, of which one workspace may have `most`.
     pub(crate) fn new(places: usize, most: usize) -> Arc<Self> {
+        Self::among_others(places, most, most)
+    }
+
+    /// So many places, of which one workspace may have `alone` while it is alone, and `among` while others are about.
+    pub(crate) fn among_others(places: usize, alone: usize, among: usize) -> Arc<Self> {
         let (held, waiting, order) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Arc::new(Self(Mutex::new(State { free: places, most: most.max(1), held, waiting, order })))
+        let (alone, among) = (alone.max(1), among.max(1));
+        Arc::new(Self(Mutex::new(State { free: places, alone, among, last: None, changed: None, held, waiting, order })))
     }
 
     /// Whether a place is free now.
@@ -63,8 +79,8 @@ impl Turns {
         }
     }
 
-    /// A place that `workspace` had is free: whose turn it is now.
-    fn next(&self, workspace: WorkspaceId) -> Option<(WorkspaceId, oneshot::Sender<Turn>)> {
+    /// A place that `workspace` had is free: whose turn it is now. Several, when one may have more than before.
+    fn next(&self, workspace: WorkspaceId) -> Vec<(WorkspaceId, oneshot::Sender<Turn>)> {
         let mut state = self.0.lock();
         state.free += 1;
         if let Some(held) = state.held.get_mut(&workspace) {
@@ -73,53 +89,72 @@ impl Turns {
                 state.held.remove(&workspace);
             }
         }
+        let mut called = Vec::new();
         // Those who have all that they may have keep their place in the order.
-        for _ in 0..state.order.len() {
-            let workspace = state.order.pop_front()?;
-            let Some(line) = state.waiting.get_mut(&workspace).filter(|line| !line.is_empty()) else {
-                state.waiting.remove(&workspace);
+        let mut refused = 0;
+        while refused < state.order.len() && state.free > 0 {
+            let Some(workspace) = state.order.pop_front() else { break };
+            if !state.waiting.contains_key(&workspace) {
                 continue;
-            };
-            let only = line.len() == 1;
+            }
             if !state.grant(workspace) {
                 state.order.push_back(workspace);
+                refused += 1;
                 continue;
             }
-            let next = state.waiting.get_mut(&workspace).and_then(VecDeque::pop_front);
-            if only {
-                state.waiting.remove(&workspace);
-            } else {
-                state.order.push_back(workspace);
+            refused = 0;
+            if let Some(line) = state.waiting.get_mut(&workspace) {
+                called.extend(line.pop_front().map(|call| (workspace, call)));
+                if line.is_empty() {
+                    state.waiting.remove(&workspace);
+                } else {
+                    state.order.push_back(workspace);
+                }
             }
-            return next.map(|next| (workspace, next));
         }
-        None
+        called
     }
 }
 
 impl State {
     /// Gives a place away, when there is one and the workspace may have it.
     fn grant(&mut self, workspace: WorkspaceId) -> bool {
-        let held = self.held.get(&workspace).copied().unwrap_or(0);
-        let granted = self.free > 0 && held < self.most;
-        if granted {
-            self.free -= 1;
-            self.held.insert(workspace, held + 1);
+        if self.free == 0 {
+            return false;
         }
-        granted
+        let held = self.held.get(&workspace).copied().unwrap_or(0);
+        if self.alone > self.among {
+            let now = Instant::now();
+            if self.last.replace(workspace).is_some_and(|last| last != workspace) {
+                self.changed = Some(now);
+            }
+            let others = self.changed.is_some_and(|changed| now.duration_since(changed) < ABOUT);
+            if others && held >= self.among {
+                return false;
+            }
+        }
+        if held >= self.alone {
+            return false;
+        }
+        self.free -= 1;
+        self.held.insert(workspace, held + 1);
+        true
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some((turns, mut workspace)) = self.0.take() else { return };
-        while let Some((waiter, next)) = turns.next(workspace) {
-            match next.send(Self(Some((Arc::clone(&turns), waiter)))) {
-                Ok(()) => return,
-                // He has stopped waiting. It is handed on here, once, and not by its own end.
-                Err(mut turn) => turn.0 = None,
+        let Some((turns, workspace)) = self.0.take() else { return };
+        let (mut next, mut given_back) = (Some(workspace), Vec::new());
+        while let Some(workspace) = next {
+            for (waiter, call) in turns.next(workspace) {
+                // He has stopped waiting. It is handed on here, and not by its own end.
+                if let Err(mut turn) = call.send(Self(Some((Arc::clone(&turns), waiter)))) {
+                    turn.0 = None;
+                    given_back.push(waiter);
+                }
             }
-            workspace = waiter;
+            next = given_back.pop();
         }
     }
 }
@@ -179,11 +214,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_has_fewer_places_while_others_are_about_and_gets_them_back_when_it_is_alone() {
+        let turns = Turns::among_others(100, 8, 2);
+        let (busy, other) = (Id(1), Id(2));
+        let end = Arc::new(tokio::sync::Semaphore::new(0));
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                let (turns, end) = (Arc::clone(&turns), Arc::clone(&end));
+                tokio::spawn(async move {
+                    let _turn = turns.take(busy).await;
+                    end.acquire().await.unwrap().forget();
+                })
+            })
+            .collect();
+        let rest = || async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let held = || turns.0.lock().held.get(&busy).copied();
+        rest().await;
+        assert_eq!(held(), Some(8), "alone");
+        drop(turns.take(other).await);
+        end.add_permits(1);
+        rest().await;
+        assert_eq!(held(), Some(7), "another is about: what is given back is not given out again");
+        end.add_permits(17);
+        rest().await;
+        assert_eq!(held(), Some(2), "but for these");
+        turns.0.lock().changed = Some(Instant::now() - ABOUT);
+        end.add_permits(1);
+        rest().await;
+        assert_eq!(held(), Some(8), "those who wait come forward by themselves when nobody else is about any more");
+        end.add_permits(100);
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn who_stops_waiting_takes_no_place() {
         let turns = Turns::new(1, 1);
         let held = turns.take(Id(1)).await;
         for n in 0..3 {
-            let waiting = tokio::time::timeout(std::time::Duration::from_millis(1), turns.take(Id(n)));
+            let waiting = tokio::time::timeout(Duration::from_millis(1), turns.take(Id(n)));
             assert!(waiting.await.is_err());
         }
         assert!(!turns.free());
