@@ -23,10 +23,16 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The cargo that runs us, at the root, with the person's own settings and without a rustup that downloads.
+/// The cargo that runs us, at the root, with the person's own settings and without a rustup that downloads. It is not told that this
+/// program is what cargo runs: build scripts that look there (ring's) would have all that depends on them compiled anew.
 pub fn cargo() -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.current_dir(root()).env("RUSTUP_AUTO_INSTALL", "0");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|told| name.starts_with(told))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
