@@ -172,7 +172,9 @@ fn main() {
             each(allocated + files),
         );
         if many == 1 {
-            assert_eq!(stats.1.commits - stats.0.commits, 3 * MESSAGES as u64, "three group commits a message");
+            // But for what the clock writes, every five seconds: where the machine is slow that falls into the count.
+            let more = (stats.1.commits - stats.0.commits).checked_sub(3 * MESSAGES as u64);
+            assert!(more.is_some_and(|more| more <= MESSAGES as u64 / 100), "three group commits a message: {more:?} more");
         }
     }
     runtime.block_on(host.stop());
