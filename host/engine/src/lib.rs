@@ -144,7 +144,7 @@ const STEPS: usize = 96;
 /// Of these, those of one workspace.
 const STEPS_OF_ONE: usize = 64;
 
-/// Events that are read or written at once: as many as there are lanes.
+/// Events that are read or written at once: more than any host has lanes, so that one who is alone is not held by it.
 const WORK: usize = 4_096;
 /// Of these, those of one workspace while others are about: they share the processors and the commits, and wait longer for both
 /// the more of one there are. Steps wait for models and people's servers, so they have places of their own.

@@ -12,7 +12,7 @@ use pointsman_core::id::WorkspaceId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// So long after one workspace took a place after another, others are about.
+/// So long after one workspace asked for a place after another, others are about.
 const ABOUT: Duration = Duration::from_secs(5);
 
 /// A number of places.
@@ -25,7 +25,7 @@ struct State {
     /// Places that one workspace may have: alone, and while others are about.
     alone: usize,
     among: usize,
-    /// Who took a place last, and when it was last another than before.
+    /// Who asked for a place last (or had its turn to), and when that was last another than before.
     last: Option<WorkspaceId>,
     changed: Option<Instant>,
     /// What each has.
