@@ -45,6 +45,12 @@ pub async fn store_if_any(config: &Config) -> Result<Option<Store>> {
     }
 }
 
+/// As [`open_store`], by another clock: for what was long ago.
+pub async fn open_store_by(config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+    let keys = HeldKeys::new(Keyring::new(config.keys.read_master(&config.dir)?));
+    open_store_at(config, keys, clock, Arc::new(IdMaker::new(0))).await
+}
+
 /// As [`open_store`], with these keys: they follow when the master key is being replaced.
 pub async fn open_store_with(config: &Config, keys: Arc<HeldKeys>) -> Result<Store> {
     open_store_at(config, keys, Arc::new(SystemClock), Arc::new(IdMaker::new(0))).await

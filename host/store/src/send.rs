@@ -13,10 +13,18 @@ use crate::decide::{key_bytes, key_text, seal_why};
 use crate::everywhere::workspaces_in;
 use crate::lease::{lane, lane_of, shard_of};
 use crate::op::{Op, Row, domain};
-use crate::sheet::{Sheet, ints, row};
+use crate::sheet::{Arg, Sheet, ints, row};
 use crate::types::{Result, SendBody, SendRow, SendUpdate, StoreError};
 
 const COLUMNS: &str = "select send.ws,id,channel,conversation,run,path,n,key,state,due,attempt,possible_duplicate,marked,ids,reason,why,body from send";
+
+/// The condition of the index over providers' ids, and what is asked beside it.
+const NEWS: &str = " and provider_h is not null and state in (3,4) and channel=? limit 1";
+
+/// The span, of 24.9 days, in which a send that is made now stands: its id without the lower 53 bits.
+fn span_of(now: Instant) -> i64 {
+    Id::first_of(now).0 >> 53
+}
 
 impl Store {
     /// Takes over what became of a send.
@@ -57,12 +65,26 @@ impl Store {
         if provider_id.is_empty() {
             return Ok(None);
         }
-        let rest = " where ws=? and provider_h=? and provider_h is not null and state in (3,4) and channel=? limit 1";
-        let name = self.provider_name(ws, channel, provider_id);
-        match self.data.row([COLUMNS, rest].concat(), row![ws, name, channel]).await? {
+        match self.waiting_for_news(COLUMNS, ws, channel, provider_id).await? {
             Some(found) => self.read_send(&found).await,
             None => Ok(None),
         }
+    }
+
+    /// The send that a provider calls so, of those that may still get news: looked for among those of the last weeks, then of half a
+    /// year.
+    pub(crate) async fn waiting_for_news(&self, columns: &str, ws: WorkspaceId, channel: Id, id: &str) -> Result<Option<Record>> {
+        let (name, now) = (self.provider_name(ws, channel, id), span_of(self.clock.now()));
+        // One ahead: ids go on growing where the clock was set back.
+        let (new, old) = ([now + 1, now, now - 1], [now - 2, now - 3, now - 4, now - 5, now - 6, now - 7]);
+        for (spans, places) in [(&new[..], "?,?,?"), (&old, "?,?,?,?,?,?")] {
+            let sql = [columns, " where ws=? and (id >> 53) in (", places, ") and provider_h=?", NEWS].concat();
+            let args = [row![ws], spans.iter().map(|span| Arg::Int(*span)).collect(), row![name, channel]].concat();
+            if let Some(found) = self.data.row(sql, args).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// One send.

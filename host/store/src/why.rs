@@ -77,16 +77,17 @@ impl Store {
             found.push((ItemKind::Send, row.id(0)?));
         }
         for channel in self.channels(ws).await? {
-            let name = self.provider_name(ws, channel.id, asked);
             // Those that wait for news stand in an index; the others are looked for only when it knows nothing.
-            let indexed =
-                "select id from send where ws=? and provider_h=? and provider_h is not null and state in (3,4) and channel=?";
-            let all = "select id from send where ws=? and provider_h=? and channel=?";
-            for sql in [indexed, all] {
-                if let Some(row) = self.data.row(sql, row![ws, name, channel.id]).await? {
-                    found.push((ItemKind::Send, row.id(0)?));
-                    break;
-                }
+            let mut send = self.waiting_for_news("select id from send", ws, channel.id, asked).await?;
+            if send.is_none() {
+                let name = self.provider_name(ws, channel.id, asked);
+                send = self
+                    .data
+                    .row("select id from send where ws=? and provider_h=? and channel=?", row![ws, name, channel.id])
+                    .await?;
+            }
+            if let Some(row) = send {
+                found.push((ItemKind::Send, row.id(0)?));
             }
             // Channels make the key of a message from its id, mostly with their account before it.
             for key in [asked.to_owned(), format!("{}:{asked}", channel.account)] {

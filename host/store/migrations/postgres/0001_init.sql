@@ -290,7 +290,8 @@ create table send (
 create unique index send_key on send (ws, key);
 create index send_open on send (ws, due, id) where state < 3;
 create index send_parked on send (ws, id) where state = 6;
-create index send_provider on send (ws, provider_h) where provider_h is not null and state in (3, 4);
+-- By spans of 2^31 ms first: what is new stands together, so that the pages which it touches are few, however many there are.
+create index send_provider on send (ws, (id >> 53), provider_h) where provider_h is not null and state in (3, 4);
 
 create table note (
     ws bigint not null,

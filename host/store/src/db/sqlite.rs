@@ -1,5 +1,6 @@
 //! Files of SQLite's: settings, migrations, read-only connections, and one for acts beside the writer.
 
+mod log;
 pub(crate) mod pen;
 
 use std::path::Path;
@@ -37,6 +38,10 @@ pub(crate) struct Files {
 const WRITER_CACHE: &str = "-65536";
 const CACHE: &str = "-8192";
 
+/// Pages of the log at which a commit writes it into the file itself. [`log::Log`] has done most of it by then; what is left lets
+/// the log begin anew.
+const LOG_PAGES: &str = "8000";
+
 fn options(path: &Path, kind: Kind) -> Result<SqliteConnectOptions> {
     let base = SqliteConnectOptions::from_str("sqlite:").map_err(|e| meaning(&e))?;
     let options = base
@@ -45,6 +50,7 @@ fn options(path: &Path, kind: Kind) -> Result<SqliteConnectOptions> {
         .disable_statement_logging()
         .statement_cache_capacity(PREPARED)
         .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .pragma("cache_size", CACHE);
     Ok(match kind {
         Kind::Data => options.pragma("secure_delete", "fast"),
@@ -64,7 +70,8 @@ pub(crate) async fn open(path: &Path, kind: Kind, readers: u32) -> Result<(Files
         .await
         .map_err(|e| meaning(&e))?;
     let keeper = options(path, kind)?.connect().await.map_err(|e| meaning(&e))?;
-    Ok((Files { readers: pool, keeper: Mutex::new(Some(keeper)) }, pen::Pen::new(connection)))
+    let log = log::Log::start(options(path, kind)?.connect().await.map_err(|e| meaning(&e))?);
+    Ok((Files { readers: pool, keeper: Mutex::new(Some(keeper)) }, pen::Pen::new(connection, log)))
 }
 
 async fn open_writer(path: &Path, kind: Kind) -> Result<SqliteConnection> {
@@ -77,7 +84,6 @@ async fn open_writer(path: &Path, kind: Kind) -> Result<SqliteConnection> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", "2000")
         .pragma("cache_size", if kind == Kind::Data { WRITER_CACHE } else { CACHE })
         .connect()
         .await;

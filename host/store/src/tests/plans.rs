@@ -234,7 +234,8 @@ async fn the_line_is_found_by_its_indexes() {
         "select 1 from event where ws=1 and id=2".to_owned(),
         "select 1 from run where ws=1 and event=2".to_owned(),
         "select 1 from send where ws=1 and key=null".to_owned(),
-        "select 1 from send where ws=1 and provider_h=null and provider_h is not null and state in (3,4)".to_owned(),
+        "select 1 from send where ws=1 and (id >> 53) in (3,4,5) and provider_h=null and provider_h is not null and state in (3,4)"
+            .to_owned(),
         "select 1 from conversation where ws=1 and channel=2 and contact=3".to_owned(),
         "select contact from identity where ws=1 and channel=2 and h=null".to_owned(),
         "select id from note where ws=1 and conversation=2".to_owned(),

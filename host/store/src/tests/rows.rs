@@ -21,6 +21,7 @@ super::on_both! {
     every_state_of_a_run_round_trips_and_its_journal_grows,
     a_conversation_remembers_what_was_said_in_order,
     state_is_kept_by_scope_with_its_mark_until_its_time,
+    twin_keys_of_two_workspaces_have_values_of_their_own,
     channels_credentials_workflows_and_workspaces_round_trip,
     the_audit_finds_what_was_changed_taken_out_or_moved,
 }
@@ -207,6 +208,62 @@ async fn state_is_kept_by_scope_with_its_mark_until_its_time() {
     assert_eq!(get(&one, Scope::Contact).await, None, "its time is over");
     house.store.decide(put(&one, vec![write(Scope::Conversation, None, None)])).await.unwrap();
     assert_eq!(get(&one, Scope::Conversation).await, None);
+}
+
+async fn twin_keys_of_two_workspaces_have_values_of_their_own() {
+    let house = house().await;
+    let two = Id(2);
+    let mut conversations = Vec::new();
+    for ws in [WS, two] {
+        let mut coming = house.coming(Parsed::Events(vec![message("1", "a", "x")]));
+        coming.workspace = ws;
+        conversations.push(house.store.intake(coming).await.unwrap().events[0].conversation.clone().unwrap());
+    }
+    let (one, other) = (&conversations[0], &conversations[1]);
+    let all = [Scope::Conversation, Scope::Contact, Scope::Workspace];
+    let put = async |c: &Arc<ConversationRef>, value: Option<serde_json::Value>| {
+        let write = |scope| StateWrite { scope, key: "k".into(), value: value.clone(), until: None, marked: false };
+        let state = all.map(write).into();
+        let decide = Decide { workspace: c.workspace, conversation: Some(c.clone()), state, ..Decide::default() };
+        house.store.decide(decide).await.unwrap();
+    };
+    let get = async |c: &ConversationRef, key: &str| {
+        let mut values = Vec::new();
+        for scope in all {
+            values.push(house.store.state_get(c, scope, key).await.unwrap().map(|marked| marked.value));
+        }
+        values.push(house.store.state_of_workspace(c.workspace, key).await.unwrap().map(|marked| marked.value));
+        values
+    };
+    let keys = async |c: &ConversationRef| {
+        let mut counts = Vec::new();
+        for scope in all {
+            counts.push(house.store.state_keys(c.workspace, Some(c), scope, 9).await.unwrap());
+        }
+        counts
+    };
+    put(one, Some(json!("mine"))).await;
+    for key in ["k", "never", "1/k", "../k", "k\0", "\0k", "kk", "K"] {
+        assert_eq!(get(other, key).await, [None, None, None, None], "{key:?}");
+    }
+    assert_eq!((keys(one).await, keys(other).await), (vec![1; 3], vec![0; 3]));
+    put(other, Some(json!("theirs"))).await;
+    assert_eq!(get(one, "k").await, vec![Some(json!("mine")); 4]);
+    assert_eq!(get(other, "k").await, vec![Some(json!("theirs")); 4]);
+    put(other, None).await;
+    assert_eq!((get(one, "k").await, get(other, "k").await), (vec![Some(json!("mine")); 4], vec![None; 4]));
+
+    // What is looked up is one name of everything that it hangs on, so no key reaches into another's place.
+    let name = |ws, scope, owner, key: &str| house.store.state_name(Id(ws), scope, owner, key);
+    let names = [
+        name(1, Scope::Contact, 12, "3k"),
+        name(1, Scope::Contact, 123, "k"),
+        name(11, Scope::Contact, 2, "3k"),
+        name(1, Scope::Conversation, 12, "3k"),
+        name(1, Scope::Contact, 12, "3k\0"),
+        name(2, Scope::Contact, 12, "3k"),
+    ];
+    assert_eq!(std::collections::BTreeSet::from(names).len(), names.len());
 }
 
 async fn channels_credentials_workflows_and_workspaces_round_trip() {

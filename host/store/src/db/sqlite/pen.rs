@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Row as _};
 
 use super::add;
+use super::log::Log;
 use crate::batch::{Batch, Heads, gather};
 use crate::db::Committed;
 use crate::db::fault::Fault;
@@ -26,6 +27,7 @@ fn size_for(rows: usize) -> usize {
 /// The writer's connection.
 pub(crate) struct Pen {
     connection: SqliteConnection,
+    log: Log,
     /// Texts by the sizes of their sheets (0: absent), made once.
     texts: HashMap<([u8; SHEETS], bool, bool), Arc<str>>,
     /// Statements since the last commit began, for who counts them.
@@ -33,11 +35,14 @@ pub(crate) struct Pen {
 }
 
 impl Pen {
-    pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self { connection, texts: HashMap::new(), ran: 0 }
+    pub(super) fn new(connection: SqliteConnection, log: Log) -> Self {
+        Self { connection, log, texts: HashMap::new(), ran: 0 }
     }
 
     pub(crate) async fn commit(&mut self, ops: &[Op]) -> Result<Committed, Fault> {
+        if let Some(lost) = self.log.lost() {
+            return Err(lost);
+        }
         self.ran = 0;
         let begun = ops.iter().any(|op| op.intake.as_ref().is_some_and(|i| !i.events.is_empty()));
         let known = if begun { self.begin_and_ask(ops).await } else { Ok(HashSet::new()) };
@@ -53,6 +58,7 @@ impl Pen {
         }
         match self.write(&batch, begun).await {
             Ok(()) => {
+                self.log.grew(batch.rows);
                 // Not those of an operation that left nothing: who was born with it is carried on.
                 batch.births.iter().for_each(|birth| birth.set_done());
                 let answers = batch.new.into_iter().map(Ok).collect();
@@ -69,6 +75,7 @@ impl Pen {
     }
 
     pub(crate) async fn close(self) {
+        self.log.close().await;
         if let Err(e) = self.connection.close().await {
             tracing::warn!(error = %e, "the writer's connection did not close cleanly");
         }
