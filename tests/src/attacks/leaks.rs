@@ -88,25 +88,56 @@ fn holds(bytes: &[u8]) -> bool {
     plain(bytes) || inflated(bytes).iter().any(|text| plain(text))
 }
 
-/// What the host tells when it is asked.
+/// What the host tells when it is asked: its lists, and each thing that stands in them.
 async fn told(site: &Site, host: &Host) -> Result<Vec<(String, Vec<u8>)>> {
     let mut places = Vec::new();
-    for path in
-        ["/metrics", "/readyz", "/api/v1/books", "/api/v1/parked", "/api/v1/channels", "/api/v1/runs", "/api/v1/conversations"]
-    {
-        let mut stream = TcpStream::connect(&host.private).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", host.private);
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        ensure!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
-        places.push((path.to_owned(), answer));
+    let lists = ["metrics", "readyz", "api/v1/books", "api/v1/parked", "api/v1/channels", "api/v1/workflows", "api/v1/spend"];
+    for list in lists {
+        places.push(asked(host, format!("/{list}")).await?);
+    }
+    for (list, part) in [("runs", ""), ("conversations", "/messages")] {
+        let (path, answer) = asked(host, format!("/api/v1/{list}?limit={LISTED}")).await?;
+        let ids = ids(&answer);
+        ensure!(!ids.is_empty(), "{path} lists nothing");
+        places.push((path, answer));
+        for id in ids {
+            places.push(asked(host, format!("/api/v1/{list}/{id}{part}")).await?);
+        }
     }
     for args in [&["park", "list"][..], &["channel", "list"], &["run", "list"]] {
         let output = site.cli(args, &[]).await?;
+        let parked = if args == ["park", "list"] { ids(&output.stdout) } else { Vec::new() };
         places.push((args.join(" "), [output.stdout, output.stderr].concat()));
+        for id in parked.iter().take(SHOWN) {
+            let output = site.cli(&["park", "show", id, "--reveal"], &[]).await?;
+            ensure!(output.status.success(), "park show {id}: {}", String::from_utf8_lossy(&output.stderr));
+            places.push((format!("park show {id}"), [output.stdout, output.stderr].concat()));
+        }
     }
     Ok(places)
+}
+
+/// What is listed at most, and of what is parked so many are shown.
+const LISTED: usize = 200;
+const SHOWN: usize = 40;
+
+/// The answer of the private side, which must be a good one.
+async fn asked(host: &Host, path: String) -> Result<(String, Vec<u8>)> {
+    let mut stream = TcpStream::connect(&host.private).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", host.private);
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    ensure!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
+    Ok((path, answer))
+}
+
+/// The ids of a list in JSON, behind a head or alone.
+fn ids(answer: &[u8]) -> Vec<String> {
+    let body = memmem::find(answer, b"\r\n\r\n").and_then(|end| answer.get(end + 4..)).unwrap_or(answer);
+    let list: Value = serde_json::from_slice(body).unwrap_or_default();
+    let id = |one: &Value| one.get("id").and_then(Value::as_str).map(str::to_owned);
+    list.as_array().into_iter().flatten().filter_map(id).collect()
 }
 
 /// Everything below a folder.

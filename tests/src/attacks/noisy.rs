@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Proved;
-use super::slow::Hook;
+use super::slow::{Hook, strangers};
 use crate::proof::catalog::plain;
 use crate::proof::provider::{APP_SECRET, TOKEN};
 use crate::proof::trial::Stage;
@@ -110,7 +110,8 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     let alone = talk(&business, few, few).await?;
     let memory = host.memory();
     let began = Instant::now();
-    let noisy = tokio::spawn(deliver(noise, plugins, each));
+    let strangers = strangers()?;
+    let noisy = strangers.spawn(deliver(noise, plugins, each));
     let store = wiring::open_store(&stage.site.config()?).await?;
     let (mut beside, mut most, mut from) = (HashMap::new(), memory, 3 * few);
     loop {
@@ -126,6 +127,7 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     }
     let took = began.elapsed();
     let offered = noisy.await.context("the noise")??;
+    strangers.shutdown_background();
     stage.settled().await?;
     let books = store.books(NOISY).await?;
     let quarantined = store.quarantined().await?.into_iter().filter(|one| one.workspace == NOISY).count();

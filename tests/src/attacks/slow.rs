@@ -139,7 +139,7 @@ async fn hold(stream: &mut TcpStream) -> Result<Duration> {
 }
 
 /// The strangers' thread. They come from elsewhere: what it costs to be them is not the host's, so they have the time that it leaves.
-fn strangers() -> Result<Runtime> {
+pub(super) fn strangers() -> Result<Runtime> {
     let stand_back = || {
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         // Where it cannot be had they compete.

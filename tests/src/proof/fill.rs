@@ -1,5 +1,5 @@
-//! Fills a store with messages that were handled long ago, through the store's own API: each with its webhook, its event, a run
-//! with three results, a reply, and the provider's word that it was taken.
+//! Fills a store with messages that were handled in the last year, one after the other in equal distances, through the store's own
+//! API: each with its webhook, its event, a run with three results, a reply, and the provider's word that it was taken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context as _, Result};
 use pointsman::config::Config;
 use pointsman::wiring::{self, FIRST_WORKSPACE};
-use pointsman_core::clock::{Clock as _, SystemClock};
+use pointsman_core::clock::{Clock as _, Instant, Millis, SystemClock, VirtualClock};
 use pointsman_core::event::{Event, EventBody, Message, Person};
 use pointsman_core::id::{Id, IdMaker};
 use pointsman_core::journal::{Entry, RunState};
@@ -22,23 +22,36 @@ const MANY: usize = 192;
 /// Messages of a contact.
 const EACH: usize = 20;
 
+/// Milliseconds from the first message to now.
+const YEAR: Millis = 365 * 86_400_000;
+
+/// How often in that year old hashes are forgotten and room is given back, as a host does all the time.
+const TENDED: usize = 365;
+
 /// Puts `count` handled messages into the store of a configuration, of contacts that nobody else has.
-pub async fn fill(config: &Config, channel: Id, workflow: &str, from: usize, count: usize) -> Result<()> {
-    let store = wiring::open_store(config).await?;
+pub async fn fill(config: &Config, channel: Id, workflow: &str, count: usize) -> Result<()> {
+    let clock = VirtualClock::new(SystemClock.now() - YEAR);
+    let (pause, often) = (YEAR / Millis::try_from(count)?, count.div_ceil(TENDED));
+    let store = wiring::open_store_by(config, Arc::new(clock.clone())).await?;
     let holding = hold(&store).await?;
     // Of a host that there is not, so that no id is given twice.
     let ids = Arc::new(IdMaker::new(1_000));
-    let next = Arc::new(AtomicUsize::new(from));
+    let next = Arc::new(AtomicUsize::new(0));
     let mut workers: Vec<JoinHandle<Result<()>>> = Vec::new();
     for _ in 0..MANY {
-        let (store, ids, next, workflow) = (store.clone(), Arc::clone(&ids), Arc::clone(&next), workflow.to_owned());
+        let (store, ids, next) = (store.clone(), Arc::clone(&ids), Arc::clone(&next));
+        let (clock, workflow) = (clock.clone(), workflow.to_owned());
         workers.push(tokio::spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= from + count {
+                if number >= count {
                     return Ok(());
                 }
-                one(&store, &ids, channel, &workflow, number).await?;
+                clock.advance(pause);
+                if number % often == 0 {
+                    store.maintain().await?;
+                }
+                one(&store, (&ids, &clock), channel, &workflow, number).await?;
             }
         }));
     }
@@ -70,7 +83,7 @@ async fn hold(store: &Store) -> Result<Option<JoinHandle<()>>> {
     })))
 }
 
-async fn one(store: &Store, ids: &IdMaker, channel: Id, workflow: &str, number: usize) -> Result<()> {
+async fn one(store: &Store, (ids, clock): (&IdMaker, &VirtualClock), channel: Id, workflow: &str, number: usize) -> Result<()> {
     let contact = format!("1666{:09}", number / EACH);
     let text = format!("Hello! Where is my order number {number}, please? It was two blue mugs from your autumn catalogue.");
     let event = Event {
@@ -78,24 +91,24 @@ async fn one(store: &Store, ids: &IdMaker, channel: Id, workflow: &str, number: 
         account: None,
         thread: Some(contact.clone()),
         sender: Some(Person { id: contact, name: Some("Ana".to_owned()), ..Person::default() }),
-        at: SystemClock.now(),
+        at: clock.now(),
         trigger: true,
         body: EventBody::Message(Message { id: Some(format!("wamid.stored.{number}")), ..Message::text(&text) }),
         extra: None,
     };
     let raw = vec![b'x'; 660];
     let parsed = Parsed::Events(vec![event]);
-    let intake = Intake { workspace: FIRST_WORKSPACE, channel, at: SystemClock.now(), raw, parsed };
+    let intake = Intake { workspace: FIRST_WORKSPACE, channel, at: clock.now(), raw, parsed };
     let kept = store.intake(intake).await?.events.pop().context("a new event")?;
-    let (run, send) = (ids.next(SystemClock.now()), ids.next(SystemClock.now()));
-    store.decide(decided(&kept, run, send, workflow, &text)).await?;
+    let (run, send) = (ids.next(clock.now()), ids.next(clock.now()));
+    store.decide(decided(&kept, (run, send, clock.now()), workflow, &text)).await?;
     let update = SendUpdate {
         workspace: FIRST_WORKSPACE,
         id: send,
         conversation: kept.conversation.clone(),
         state: SendState::Sent,
         attempt: 1,
-        due: SystemClock.now(),
+        due: clock.now(),
         provider_ids: Some(vec![format!("wamid.out.stored.{number}")]),
         reason: None,
         possible_duplicate: false,
@@ -104,8 +117,7 @@ async fn one(store: &Store, ids: &IdMaker, channel: Id, workflow: &str, number: 
     Ok(())
 }
 
-fn decided(kept: &KeptEvent, run: Id, send: Id, workflow: &str, text: &str) -> Decide {
-    let at = SystemClock.now();
+fn decided(kept: &KeptEvent, (run, send, at): (Id, Id, Instant), workflow: &str, text: &str) -> Decide {
     let done = |path: &str, output| Entry::StepDone {
         path: path.to_owned(),
         attempt: 1,

@@ -10,6 +10,7 @@ use pointsman_emulator::Fault;
 use pointsman_postgres::Server;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::catalog::{conversations, plain};
 use super::check::Seen;
@@ -93,7 +94,7 @@ fn trial(loss: Loss, setting: &Setting) -> Trial {
     }
 }
 
-/// Runs it, on a server of its own. How long the database is gone grows with the scale, to a minute.
+/// Runs it, on a server of its own. How long the database is gone, or a host stands still, grows with the scale, to a minute.
 pub async fn run(loss: Loss, setting: &Setting) -> Result<Found> {
     let server = Server::start()?;
     let hosts = if loss == Loss::Database { setting.hosts } else { LOST + 1 };
@@ -135,6 +136,7 @@ pub async fn run(loss: Loss, setting: &Setting) -> Result<Found> {
         Loss::Time => {
             let host = stage.killer.hosts.get_mut(LOST).and_then(Option::take).context("a host to stop")?;
             host.signal("-STOP").await?;
+            let stopped = Instant::now();
             stage.killer.gone(LOST).await?;
             tokio::time::sleep(LEASE).await;
             let first = answered(&stage)?;
@@ -142,6 +144,7 @@ pub async fn run(loss: Loss, setting: &Setting) -> Result<Found> {
             // Everything that was begun is ended by the other host alone.
             stage.settled().await?;
             let meanwhile = answered(&stage)? - first;
+            tokio::time::sleep_until(stopped + Duration::from_secs(setting.scaled(60, 4) as u64)).await;
             host.signal("-CONT").await?;
             stage.killer.open(LOST, host);
             meanwhile

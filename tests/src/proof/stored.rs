@@ -62,7 +62,7 @@ async fn with(setting: &Setting, stored: usize) -> Result<Cost> {
         let config = stage.site.config()?;
         let list = stage.site.done(&["channel", "list"]).await?;
         let channel = list.pointer("/0/id").and_then(|id| id.as_str()).context("a channel")?.parse().ok().context("an id")?;
-        fill(&config, channel, &"0".repeat(64), 0, stored).await?;
+        fill(&config, channel, &"0".repeat(64), stored).await?;
     }
     stage.killer.start().await?;
     let mut strands = trial.strands.clone();

@@ -1,6 +1,6 @@
 /* A disk that fails on demand, laid between the host and its database files (LD_PRELOAD). What it does stands in the file that
- * DISK_FAULT names, and may change at any time: nothing; "full" (no more bytes: ENOSPC); "stuck" (an fsync does not come back while the
- * file says so); "broken" (one fsync fails with EIO, and the file is emptied). */
+ * DISK_FAULT names, and may change at any time: nothing; "full" (no more bytes: ENOSPC); "slow" (an fsync takes 50 ms more);
+ * "stuck" (an fsync does not come back while the file says so); "broken" (one fsync fails with EIO, and the file is emptied). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,6 +56,7 @@ typedef int (*sync_t)(int);
 static int sync_of(int fd, sync_t next) {
     char word[32];
     if (is_database(fd) && fault(word, sizeof word)) {
+        if (strncmp(word, "slow", 4) == 0) usleep(50 * 1000);
         while (strncmp(word, "stuck", 5) == 0 && fault(word, sizeof word)) usleep(10 * 1000);
         if (strncmp(word, "broken", 6) == 0) {
             close(open(getenv("DISK_FAULT"), O_WRONLY | O_TRUNC | O_CLOEXEC));

@@ -221,3 +221,68 @@ async fn behind_a_stuck_disk_webhooks_do_not_pile_up_and_nothing_acknowledged_is
         assert_eq!(said, expected, "each answered once, in their order");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_slow_disk_all_goes_more_slowly_and_memory_does_not_grow() {
+    const WAVE: usize = 512;
+    const AT_ONCE: usize = 32;
+    if skipped("the disk is that of the server") {
+        return;
+    }
+    let disk = Disk::new().await;
+    let process = disk.serve(&[("POINTSMAN_TELEMETRY__LOG", "warn")]);
+    let wave = async |number: usize| {
+        let since = Instant::now();
+        for first in (0..WAVE).step_by(AT_ONCE) {
+            let each = (first..first + AT_ONCE).map(async |n| {
+                let (id, contact) = (format!("wamid.w{number}n{n}"), format!("1555040{n:04}"));
+                while disk.deliver(&process, &id, &contact, &format!("order {number}")).await.0 != 200 {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            });
+            futures::future::join_all(each).await;
+        }
+        disk.site.taken((number + 1) * WAVE).await;
+        since.elapsed()
+    };
+    // The first one warms caches up.
+    let (_, well) = (wave(0).await, wave(1).await);
+    let before = memory(&process);
+    disk.does("slow");
+    let slow = wave(2).await;
+    let after = memory(&process);
+    disk.does("");
+    assert!(slow > well, "{WAVE} messages took {well:?} on a disk that is well, and {slow:?} on a slow one");
+    assert!(slow > Duration::from_millis(50) * (WAVE / AT_ONCE) as u32, "the disk was slow: {slow:?}");
+    assert!(after < before + 16, "{before} MiB before, {after} MiB after {WAVE} messages on a slow disk");
+    let books = disk.settled(process).await;
+    assert_eq!(books["sends"]["sent"], Value::from(3 * WAVE), "{books}");
+    for n in 0..WAVE {
+        let said = disk.site.emulator.said_to(&format!("1555040{n:04}"));
+        assert_eq!(said.len(), 3, "each answered once: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_torn_log_tells_it_to_the_operator() {
+    if skipped("a server looks after its own log") {
+        return;
+    }
+    let disk = Disk::new().await;
+    let process = disk.serve(&[]);
+    assert_eq!(disk.deliver(&process, "wamid.1", ANA, "one").await.0, 200);
+    disk.site.taken(1).await;
+    process.kill();
+    let log = disk.site.log().with_file_name("data").join("pointsman.db-wal");
+    // Half a frame more, as of a commit that a power cut met.
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes.extend_from_within(32..32 + 4_096);
+    std::fs::write(&log, bytes).unwrap();
+
+    let process = disk.serve(&[]);
+    let told = std::fs::read_to_string(disk.site.log()).unwrap();
+    let line = "the write-ahead log ends in a commit that was never finished: it is cut; nothing of it was acknowledged";
+    assert!(told.contains(line), "{told}");
+    let books = disk.settled(process).await;
+    assert_eq!(books["webhooks"]["done"], Value::from(1), "{books}");
+}

@@ -1,39 +1,24 @@
 //! Two hosts on one database of Postgres: one is killed, stands still, or cannot reach the database, and the other goes on;
-//! and the database itself goes away. The same trials as those of `cargo xtask safety --store postgres --hosts 2`, small.
+//! and the database itself goes away. The same trials as those of `cargo xtask safety --store postgres --hosts 2`, small; and the
+//! same whatever the other sites keep their things in.
 
-use pointsman_tests::proof::loss::{self, Found, Loss};
+use pointsman_tests::proof::loss::{self, Loss};
 use pointsman_tests::proof::{Kind, Setting, catalog, points};
 
 use super::proof::setting;
-use crate::support::stores::on_postgres;
 
 async fn two(folder: &tempfile::TempDir) -> Setting {
     Setting { hosts: 2, store: Kind::Postgres(pointsman_postgres::database().await), ..setting(folder).await }
 }
 
-/// Whether this run is not the one for them: they are the same whatever the other sites keep their things in.
-fn elsewhere() -> bool {
-    if !on_postgres() {
-        println!("skipped on SQLite: several hosts share a database of Postgres");
-    }
-    !on_postgres()
-}
-
-async fn lost(loss: Loss) -> Option<Found> {
-    if elsewhere() {
-        return None;
-    }
+async fn lost(loss: Loss) {
     let folder = tempfile::tempdir().unwrap();
     let found = loss::run(loss, &two(&folder).await).await.unwrap_or_else(|error| panic!("{loss:?}: {error:#}"));
     assert!(found.held(loss), "{found}: {found:?}");
-    Some(found)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t13_two_hosts_killed_in_turn_lose_and_repeat_nothing() {
-    if elsewhere() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let setting = two(&folder).await;
     let seen = catalog::killed(&setting, true).run(&setting).await.unwrap();
@@ -44,9 +29,6 @@ async fn t13_two_hosts_killed_in_turn_lose_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t14_what_a_host_leaves_at_a_named_point_the_other_host_brings_to_the_same_end() {
-    if elsewhere() {
-        return;
-    }
     for point in ["keep.after", "decide.after", "send.answered"] {
         let folder = tempfile::tempdir().unwrap();
         let setting = two(&folder).await;
