@@ -20,10 +20,10 @@ use crate::webhook::SPAN;
 use crate::writer::Writer;
 use crate::{Inner, Store, torn};
 
-/// What deletes dedupe hashes of spans that are over, workspace by workspace.
-const FORGET_HASHES: &str = "with recursive w(ws) as (select min(ws) from dedupe union all \
-    select (select min(ws) from dedupe where ws>w.ws) from w where w.ws is not null) \
-    delete from dedupe where ws in (select ws from w) and span<?";
+/// Whether a workspace has dedupe hashes of spans that are over, and what deletes some of them.
+const OLD_HASHES: &str = "select 1 from dedupe where ws=? and span<? limit 1";
+const FORGET_HASHES: &str = "delete from dedupe where (ws,span,h) in \
+    (select ws,span,h from dedupe where ws=? and span<? limit 2000)";
 
 /// What deletes values whose time is over.
 const FORGET_VALUES: &str = "with recursive w(ws) as (select min(ws) from state where until is not null union all \
@@ -82,8 +82,16 @@ impl Store {
     /// called every few minutes.
     pub async fn maintain(&self) -> Result<()> {
         let now = self.clock.now();
-        let other = vec![(FORGET_HASHES, row![now.div_euclid(SPAN) - 2]), (FORGET_VALUES, row![now])];
-        self.writer.commit(Op { other, ..Op::default() }).await?;
+        self.writer.commit(Op { other: vec![(FORGET_VALUES, row![now])], ..Op::default() }).await?;
+        let (old, with_hashes) =
+            (now.div_euclid(SPAN) - 2, workspaces_in("dedupe", "true") + "select ws from w where ws is not null");
+        for workspace in self.data.rows(with_hashes, Vec::new()).await? {
+            let args = row![workspace.get::<i64>(0)?, old];
+            // A span ends all at once, and with it millions perhaps: messages are written between some of them and the next.
+            while self.data.row(OLD_HASHES, args.clone()).await?.is_some() {
+                self.writer.commit(Op { other: vec![(FORGET_HASHES, args.clone())], ..Op::default() }).await?;
+            }
+        }
         for workspace in self.workspaces().await? {
             self.fold_spends(workspace.id).await?;
         }

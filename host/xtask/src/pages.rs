@@ -18,7 +18,7 @@ pub fn browser() -> bool {
 }
 
 /// What the names of these tests begin with.
-pub const TESTS: &str = "pages::demo";
+pub const TESTS: &str = "pages::";
 
 /// What is said where there is none.
 pub const MISSING: &str = "the pages were not tried in a browser: chromium is not installed (apt-get install chromium)";

@@ -4,16 +4,19 @@
 //! Looked for: the secret itself; base64 of it, also inside of a longer text that was encoded whole (all three alignments,
 //! both alphabets); hex; URL-encoded; JSON-escaped. Then, where an answer has escapes at all, all of these once more behind
 //! percent, JSON and HTML escapes, and behind gzip where an answer is a gzip file; what is found there blanks the whole
-//! value, since its place is not known.
+//! value, since its place is not known. A gzip file that was written in base64 is looked into as well, and taken out whole.
 //!
 //! Cost: nothing is built or copied unless a text is at least as long as the shortest secret, so the short answers of
-//! message APIs pass for the price of a comparison; and then it is a handful of `memmem` searches.
+//! message APIs pass for the price of a comparison and a search for what gzip files begin with in base64; and then it is a
+//! handful of `memmem` searches.
 
 use std::cell::OnceCell;
 use std::io::Read;
+use std::ops::Range;
 
+use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memmem};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -22,6 +25,15 @@ pub(crate) const MARK: &[u8] = b"[redacted]";
 
 /// An encoded form shorter than this would be found in innocent text.
 const SHORTEST_FORM: usize = 6;
+
+/// What every gzip file begins with, in base64.
+const GZIP_IN_BASE64: &[u8] = b"H4sI";
+
+/// What a gzip file has around what it holds, in base64.
+const SHORTEST_FILE: usize = 24;
+
+/// How far the gzip files in a text are looked into, all together.
+const INFLATED: u64 = 8 << 20;
 
 type Pattern = Zeroizing<Vec<u8>>;
 
@@ -46,13 +58,7 @@ impl Scrubber {
 
     /// Scrubs a body in place.
     pub(crate) fn body(&self, body: &mut Vec<u8>) {
-        if !self.concerns(body) {
-            if self.behind_gzip(body) {
-                *body = MARK.to_vec();
-            }
-            return;
-        }
-        if let Some(clean) = self.clean(body) {
+        if let Some(clean) = self.value(body) {
             *body = clean;
         } else if self.behind_gzip(body) {
             *body = MARK.to_vec();
@@ -61,7 +67,8 @@ impl Scrubber {
 
     /// Scrubs one value of a header, or leaves it as it is: `None`.
     pub(crate) fn value(&self, value: &[u8]) -> Option<Vec<u8>> {
-        if self.concerns(value) { self.clean(value) } else { None }
+        let clean = if self.concerns(value) { self.clean(value) } else { None };
+        self.without_packed(clean.as_deref().unwrap_or(value)).or(clean)
     }
 
     /// Every form looked for is at least as long as its secret, so most texts need no look.
@@ -90,11 +97,68 @@ impl Scrubber {
             return false;
         }
         let mut inside = Zeroizing::new(Vec::new());
-        let mut decoder = flate2::bufread::MultiGzDecoder::new(body).take(8 << 20);
+        let mut decoder = flate2::bufread::MultiGzDecoder::new(body).take(INFLATED);
         // A file that breaks off is looked at as far as it goes.
         let _ = decoder.read_to_end(&mut inside);
-        self.concerns(&inside) && self.clean(&inside).is_some()
+        self.value(&inside).is_some()
     }
+
+    /// The text without the gzip files in base64 that hold a secret; `None` when there are none.
+    fn without_packed(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if self.is_empty() || memmem::find(text, GZIP_IN_BASE64).is_none() {
+            return None;
+        }
+        let runs = self.packed(text);
+        if unescaped(text).any(|text| !self.packed(&text).is_empty()) {
+            return Some(MARK.to_vec());
+        }
+        let (mut clean, mut from) = (Vec::with_capacity(text.len()), 0);
+        for run in &runs {
+            clean.extend_from_slice(text.get(from..run.start).unwrap_or_default());
+            clean.extend_from_slice(MARK);
+            from = run.end;
+        }
+        clean.extend_from_slice(text.get(from..).unwrap_or_default());
+        (!runs.is_empty()).then_some(clean)
+    }
+
+    /// Where such files stand. One that would unpack to more than is looked at has something to hide.
+    fn packed(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let (mut runs, mut from, mut left) = (Vec::new(), 0, INFLATED);
+        while let Some(start) = text.get(from..).and_then(|rest| memmem::find(rest, GZIP_IN_BASE64)) {
+            let run = text.get(from + start..).unwrap_or_default();
+            // In lines, perhaps, as mails have it.
+            let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(byte);
+            let run = run.get(..run.iter().position(|byte| !part(byte)).unwrap_or(run.len())).unwrap_or_default();
+            let at = from + start..from + start + run.len();
+            from = at.end;
+            if run.len() < SHORTEST_FILE {
+                continue;
+            }
+            let mut inside = Zeroizing::new(Vec::new());
+            // What breaks off is looked at as far as it goes.
+            let _ = flate2::bufread::MultiGzDecoder::new(file(run).as_slice()).take(left + 1).read_to_end(&mut inside);
+            let fits = left.checked_sub(inside.len() as u64);
+            left = fits.unwrap_or(0);
+            if fits.is_none() || (self.concerns(&inside) && self.clean(&inside).is_some()) {
+                runs.push(at);
+            }
+        }
+        runs
+    }
+}
+
+/// What stands in base64, in either alphabet, up to the last whole group.
+fn file(run: &[u8]) -> Pattern {
+    let plain = |byte: &u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
+    let mut run = Zeroizing::new(run.iter().filter(|byte| !b"=\r\n".contains(byte)).map(plain).collect::<Vec<u8>>());
+    let whole = run.len() / 4 * 4;
+    run.truncate(whole);
+    Zeroizing::new(STANDARD_NO_PAD.decode(&*run).unwrap_or_default())
 }
 
 /// Replaces each occurrence; `None` when there is none.
@@ -115,13 +179,13 @@ fn replace(text: &[u8], pattern: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether a pattern stands in the text behind escapes.
 fn hidden(text: &[u8], patterns: &[Pattern]) -> bool {
-    if memchr3(b'%', b'\\', b'&', text).is_none() {
-        return false;
-    }
-    let any = |decoded: Option<Pattern>| {
-        decoded.is_some_and(|decoded| patterns.iter().any(|pattern| memmem::find(&decoded, pattern).is_some()))
-    };
-    any(unescape(text, b'%', percent)) || any(unescape(text, b'\\', json)) || any(unescape(text, b'&', html))
+    unescaped(text).any(|text| patterns.iter().any(|pattern| memmem::find(&text, pattern).is_some()))
+}
+
+/// The text with its escapes undone, for each kind of them that it has.
+fn unescaped(text: &[u8]) -> impl Iterator<Item = Pattern> {
+    let kinds: [(u8, Escape); 3] = [(b'%', percent), (b'\\', json), (b'&', html)];
+    kinds.into_iter().filter_map(move |(introducer, escape)| unescape(text, introducer, escape))
 }
 
 /// A decoder of one escape: the text after the introducing byte gives the decoded bytes and how many were read.

@@ -12,6 +12,7 @@ use crate::{EventState, Intake, Parsed};
 super::on_both! {
     a_message_is_kept_and_read_again_after_a_restart,
     a_duplicate_is_known_in_the_batch_the_post_and_for_eight_days_at_any_hour,
+    hashes_whose_time_is_over_are_forgotten_however_many_they_are,
     the_same_fact_delivered_at_once_by_many_is_one_event,
     two_workspaces_and_two_channels_do_not_know_each_others_facts,
     aliases_name_the_same_contact,
@@ -69,6 +70,20 @@ async fn a_duplicate_is_known_in_the_batch_the_post_and_for_eight_days_at_any_ho
         house.clock.advance(5 * DAY);
         assert_eq!(house.take(vec![message("1", "a", "x")]).await.events.len(), 1, "and forgotten after twelve days and more");
     }
+}
+
+async fn hashes_whose_time_is_over_are_forgotten_however_many_they_are() {
+    let house = house().await;
+    for part in 0..9 {
+        let many = (0..500).map(|n| message("1", &format!("old {part} {n}"), "x")).collect();
+        assert_eq!(house.take(many).await.events.len(), 500);
+    }
+    house.clock.advance(13 * DAY);
+    house.take(vec![message("1", "new", "x")]).await;
+    house.store.maintain().await.unwrap();
+    let left = house.store.data.row("select count(*) from dedupe", Vec::new()).await.unwrap().unwrap();
+    assert_eq!(left.get::<i64>(0).unwrap(), 1);
+    assert!(house.take(vec![message("1", "new", "x")]).await.webhook.is_none(), "what is young is still known");
 }
 
 async fn the_same_fact_delivered_at_once_by_many_is_one_event() {

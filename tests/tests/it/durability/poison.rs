@@ -1,6 +1,6 @@
 //! T12 in small: what can never work is parked after exactly as many tries as its policy says, and holds up nobody but its own
-//! conversation: a send, a step, a webhook's body. In its own conversation later sends wait their turn behind a send; behind a step and a
-//! body nothing waits.
+//! conversation: a send, a step, a webhook's body. In its own conversation later sends wait their turn behind a send; behind a
+//! step and a body nothing waits.
 
 use std::sync::Arc;
 
@@ -195,7 +195,7 @@ async fn a_body_that_cannot_be_read_is_read_once_and_what_comes_behind_it_is_ans
     let host = site.host().await;
     let good = String::from_utf8(site.emulator.message("wamid.poison", ANA, "Ana", "broken off")).unwrap();
     let poison = [
-        good[..good.len() - 40].as_bytes().to_vec(),
+        good.as_bytes()[..good.len() - 40].to_vec(),
         good.replace("broken off", "\u{1}").into_bytes(),
         "[".repeat(100_000).into_bytes(),
     ];

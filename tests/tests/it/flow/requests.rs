@@ -99,7 +99,8 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
     let asks = format!(
         "act = {{ why = \"answers\" }}\nconversation = {{ why = \"reads\" }}\nstate = {{ scope = \"contact\", why = \"counts\" }}\n\
          knowledge = {{ why = \"looks up\" }}\n\
-         http = [{{ host = \"{at}\", methods = [\"GET\", \"POST\"], paths = [\"/v1\"], credential = \"token\", why = \"orders\" }}]"
+         http = [{{ host = \"{at}\", methods = [\"GET\", \"POST\"], paths = [\"/v1\"], credential = \"token\", why = \"orders\" }}, \
+         {{ host = \"api.example.com\", methods = [\"GET\"], paths = [\"/v1\"], credential = \"token\", why = \"orders\" }}]"
     );
     let file = site.dir.path().join("desk.plugin");
     std::fs::write(&file, package(manifest(DESK, "1.0.0", &asks).as_bytes(), &component(b'a'), 7)).unwrap();
@@ -147,8 +148,28 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
         json!({ "url": good["url"], "slot": "token", "place": "query" }),
         json!({ "url": format!("https://{at}.evil.example/v1"), "slot": "token", "place": "bearer" }),
     ];
-    let answers = fetch(&site, &mut n, json!(refused)).await;
-    assert!(answers.iter().all(Value::is_string), "{answers:?}");
+    // With the secret: to hosts that look like the right one, to another port, and in plain http.
+    let url = good["url"].as_str().unwrap();
+    let other = |from: &str, to: &str| json!({ "url": url.replace(from, to), "slot": "token", "place": "bearer" });
+    let (host, port) = at.split_once(':').unwrap();
+    let next = (port.parse::<u16>().unwrap() ^ 1).to_string();
+    let astray = [
+        (other("desk.localhost", "desk.localhost.evil.example"), format!("http:GET:desk.localhost.evil.example:{port}/")),
+        (other("desk.localhost", "xdesk.localhost"), format!("http:GET:xdesk.localhost:{port}/")),
+        (other("desk.localhost", "d\u{435}sk.localhost"), format!("http:GET:xn--dsk-rdd.localhost:{port}/")),
+        (other("http://", "http://desk.localhost@evil.example/"), "http:GET:evil.example:80/".to_owned()),
+        (other(port, &next), format!("http:GET:{host}:{next}/")),
+        (other(&format!(":{port}"), ""), format!("http:GET:{host}:80/")),
+        (other(&format!("http://{at}"), "http://api.example.com"), "http:GET:api.example.com:80/".to_owned()),
+        (other(&format!("http://{at}"), "https://api.example.com:8443"), "http:GET:api.example.com:8443/".to_owned()),
+        (
+            other(&format!("http://{at}"), "https://api.example.com.evil.example"),
+            "http:GET:api.example.com.evil.example/".to_owned(),
+        ),
+    ];
+    let asked = refused.iter().chain(astray.iter().map(|(asked, _)| asked)).collect::<Vec<_>>();
+    let answers = fetch(&site, &mut n, json!(asked)).await;
+    assert!(answers.len() == 15 && answers.iter().all(Value::is_string), "{answers:?}");
     assert_eq!(service.count(), 2);
     let away = fetch(&site, &mut n, json!([{ "url": format!("http://{at}/v1/away"), "slot": "token", "place": "bearer" }])).await;
     assert_eq!((&away[0]["status"], service.count()), (&json!(302), 3), "{away:?}");
@@ -175,7 +196,7 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
     let stands = |action: &str, detail: &str| audit.iter().any(|(a, d)| a == action && d.contains(detail));
     assert!(stands("plugin.secret", "acme/desk token"), "{audit:?}");
     let unasked = [format!("http:GET:{at}/"), "http:GET:169.254.169.254:80/".to_owned(), format!("secret:token@{at}:query")];
-    for denied in unasked.iter().chain([&secret]) {
+    for denied in unasked.iter().chain([&secret]).chain(astray.iter().map(|(_, denied)| denied)) {
         assert!(stands("plugin.deny", &format!("acme/desk {denied}")), "{denied}: {audit:?}");
     }
     assert_eq!(store.plugin_secrets(WS, DESK).await.unwrap().len(), 1);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman_core::clock::{Clock as _, SystemClock, VirtualClock};
-use pointsman_emulator::WhatsappConfig;
+use pointsman_emulator::{Whatsapp, WhatsappConfig};
 use serde_json::{Value, json};
 
-use crate::support::{ANA, Site, eventually, http};
+use crate::support::{ANA, APP_SECRET, Site, TOKEN, eventually, http};
 
 async fn said(site: &Site, count: usize) -> Vec<String> {
     site.taken(count).await.iter().map(|sent| sent.text().unwrap_or("?").to_owned()).collect()
@@ -247,5 +247,105 @@ async fn a_machine_that_answers_every_answer_is_not_answered_for_ever() {
     assert_eq!(site.emulator.press(ANA, &asked.provider_id, &payload).await.unwrap().1, 200);
     site.taken(4).await;
     process.stop();
+    site.books();
+}
+
+/// What the configuration says where nobody changed it: so many replies a minute.
+const PACE: usize = 60;
+
+/// Hands to the one provider, as words of this number, everything that the other takes from the house.
+fn bounce(from: &Whatsapp, to: &Whatsapp, number: &'static str) -> tokio::task::JoinHandle<()> {
+    let (from, to) = (from.clone(), to.clone());
+    tokio::spawn(async move {
+        let mut told = 0;
+        loop {
+            let taken = from.taken();
+            for sent in &taken[told..] {
+                assert_eq!(to.say(number, "Bot", sent.text().unwrap_or_default()).await.unwrap().1, 200);
+            }
+            told = taken.len();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+}
+
+/// Between providers no count of hops is carried along: what ends it is the pace of each conversation.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_bots_of_one_house_that_answer_each_other_fall_silent_by_themselves() {
+    let yaml = "name: echo\non: message\nsteps:\n  - reply: How can I help you?\n";
+    let mut site = Site::new(&[("echo", yaml, &[])]).await;
+    let (app_secret, token, account) = (APP_SECRET.to_owned(), TOKEN.to_owned(), "106540352242923".to_owned());
+    let config = WhatsappConfig { app_secret, token, phone_number_id: account.clone(), ..WhatsappConfig::default() };
+    let other = Whatsapp::start(config).await.unwrap();
+    site.allowed.push(other.address().to_owned());
+    let (api, waba) = (format!("api_url={}", other.url()), format!("waba_id={}", other.config().waba_id));
+    let add = ["channel", "add", "whatsapp", "--offline", "--account", &account, "--set", &api, "--set", &waba];
+    let channel = site.done(&add)["id"].as_str().unwrap().to_owned();
+    let host = site.host().await;
+    other.set_hook(format!("http://{}/hooks/{channel}", host.public));
+    let bounces = [bounce(&site.emulator, &other, "15550190001"), bounce(&other, &site.emulator, "15550190002")];
+    let began = std::time::Instant::now();
+    assert_eq!(site.emulator.say("15550190002", "Bot", "hello").await.unwrap().1, 200);
+    let parked = eventually("one has had enough", || {
+        let parked = site.done(&["park", "list"]);
+        (!parked.as_array()?.is_empty()).then_some(parked)
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(50), "within the minute: {:?}", began.elapsed());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    host.idle().await;
+    assert_eq!((parked.as_array().unwrap().len(), &parked[0]["code"]), (1, &json!("reply_pace")), "{parked}");
+    assert_eq!((site.emulator.taken().len(), other.taken().len()), (PACE, PACE), "and nothing more is said");
+    assert!(bounces.iter().all(|bounce| !bounce.is_finished()), "they would have passed it on");
+    bounces.iter().for_each(tokio::task::JoinHandle::abort);
+    host.stop().await;
+    site.books();
+}
+
+const STORM: &str = r#"
+name: storm
+on: message
+steps:
+  - if: event.text == "storm"
+    do:
+      - script: "for n in 0..16 { reply(`one ${n}`); }"
+      - script: "for n in 0..16 { reply(`two ${n}`); }"
+  - elif: event.text == "flood"
+    script: "for n in 0..10000 { reply(`${n}`); }"
+  - else:
+      - reply: Hello.
+"#;
+
+const TEMPEST: &str = r#"
+name: tempest
+on: { message: { words: storm } }
+steps:
+  - script: "for n in 0..30 { reply(`three ${n}`); }"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_sends_over_steps_and_runs_is_heard_no_more_until_a_minute_has_passed() {
+    let clock = VirtualClock::new(SystemClock.now());
+    let site = Site::new(&[("storm", STORM, &[]), ("tempest", TEMPEST, &[])]).await;
+    let host = site.host_at(Arc::new(clock.clone())).await;
+    // Of one step that wants too much nothing leaves.
+    says(&site, "flood").await;
+    let failed = eventually("it failed", || site.done(&["run", "list", "--state", "failed"]).as_array()?.first().cloned()).await;
+    assert_eq!((&failed["reason"]["code"], site.emulator.taken().len()), (&json!("limit.effects"), 0), "{failed}");
+    // What several decide, each within its limit, leaves; whoever writes then waits for the next minute.
+    says(&site, "storm").await;
+    said(&site, 62).await;
+    says(&site, "hello").await;
+    host.idle().await;
+    let parked = site.done(&["park", "list", "--code", "reply_pace"]);
+    assert_eq!((parked.as_array().unwrap().len(), site.emulator.taken().len()), (1, 62), "{parked}");
+    site.emulator.say("15550100002", "Ben", "hello").await.unwrap();
+    assert_eq!(said(&site, 63).await[62], "Hello.", "others are heard");
+    clock.advance(60_000);
+    says(&site, "hello").await;
+    assert_eq!(said(&site, 64).await[63], "Hello.");
+    assert_eq!(site.done(&["park", "retry", "--all", "--code", "reply_pace"])["refused"].as_array().map_or(0, Vec::len), 0);
+    assert_eq!(said(&site, 65).await[64], "Hello.", "what was parked is answered when a person wants it");
+    host.stop().await;
     site.books();
 }

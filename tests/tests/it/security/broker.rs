@@ -5,14 +5,21 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
-use pointsman_emulator::WhatsappConfig;
+use pointsman_emulator::{Llm, LlmConfig, Mode, WhatsappConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::flow::conversation::SHOP;
+use crate::support::models::{connect, set};
+use crate::support::parcels::{SMALL, component, manifest, package};
 use crate::support::sweep::{SECRETS, forms};
-use crate::support::{ANA, APP_SECRET, Process, Site, TOKEN, VERIFY_TOKEN, eventually, get};
+use crate::support::{ANA, APP_SECRET, MODEL_KEY, Process, Site, TOKEN, VERIFY_TOKEN, eventually, get};
 
 /// The broker of a host: its only child.
 fn broker_of(engine: u32) -> u32 {
@@ -39,7 +46,7 @@ fn kill(signal: &str, pids: &[u32]) {
     assert!(Command::new("kill").arg(signal).args(&pids).status().expect("kill").success());
 }
 
-/// Everything that stands in the memory of a process, its environment and arguments included; `None` where it may not be read.
+/// Everything that stands in the memory of a process, its environment and arguments included; `None` when it ended meanwhile.
 fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> Option<usize> {
     let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).ok()?;
     let memory = fs::File::open(format!("/proc/{pid}/mem")).ok()?;
@@ -75,66 +82,126 @@ fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> Option<usize> {
 }
 
 /// The needles that stand in the memory of a process.
-fn found(pid: u32, needles: &[(String, Vec<u8>)]) -> Option<Vec<String>> {
+fn found(pid: u32, needles: &[(String, Vec<u8>)]) -> Vec<String> {
     let finders: Vec<_> = needles.iter().map(|(name, bytes)| (name, memmem::Finder::new(bytes))).collect();
     let mut hits = Vec::new();
     let read = memory(pid, |bytes| {
         hits.extend(finders.iter().filter(|(_, finder)| finder.find(bytes).is_some()).map(|(name, _)| (*name).clone()));
-    })?;
-    assert!(read > 1 << 20, "{read} bytes were looked at");
+    });
+    assert!(read.is_some_and(|read| read > 1 << 20), "of process {pid} {read:?} bytes were looked at");
     hits.sort();
     hits.dedup();
-    Some(hits)
+    hits
 }
 
-/// A site whose master key comes from a variable, and the variable.
-async fn with_key_in_the_environment(emulator: WhatsappConfig) -> (Site, String) {
-    let site = Site::with(&[SHOP], emulator).await;
+/// Puts the master key into a variable, of which the value is given.
+fn key_into_the_environment(site: &Site) -> String {
     let file = site.dir.path().join("data/master.key");
     let key = fs::read_to_string(&file).unwrap().trim().to_owned();
     fs::remove_file(file).unwrap();
-    let config = site.dir.path().join("pointsman.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("\"file:data/master.key\"", "\"env:THE_MASTER_KEY\"")).unwrap();
-    (site, key)
+    set(site, "\"file:data/master.key\"", "\"env:THE_MASTER_KEY\"");
+    key
+}
+
+/// A service that answers each guest when it is let to; how many came.
+async fn held_service(leave: Arc<Semaphore>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, asked) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (count, leave) = (Arc::clone(&count), Arc::clone(&leave));
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4_096]).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                leave.acquire().await.unwrap().forget();
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+            });
+        }
+    });
+    (format!("desk.localhost:{port}"), asked)
+}
+
+/// A plugin's own secret.
+const SECRET: &str = "sk-desk-9c40e7b1d35f8a26";
+
+/// A site that speaks with everybody with whom one may: a provider, a model, a service of a plugin; each with a secret.
+async fn with_every_secret(leave: &Arc<Semaphore>) -> (Site, Llm, Arc<AtomicUsize>) {
+    let (at, asked) = held_service(Arc::clone(leave)).await;
+    let uses = format!(
+        "name: all\non: message\nsteps:\n  - id: take\n    use: extract\n    with:\n      schema: {{ type: object, required: [size], \
+         properties: {{ size: {{ type: integer }} }} }}\n    retry: 0\n  - use: acme/desk\n    with:\n      do: fetch\n      \
+         requests: [{{ url: \"http://{at}/v1\", slot: token, place: bearer }}]\n  - reply: \"size ${{take.value.size}}\"\n"
+    );
+    let slow = WhatsappConfig { delay: Duration::from_millis(300), ..WhatsappConfig::default() };
+    let mut site = Site::with(&[], slow).await;
+    let llm = Llm::start(LlmConfig { key: Some(MODEL_KEY.to_owned()), ..LlmConfig::default() }).await.unwrap();
+    llm.set(Mode::Says("{\"size\":7}".to_owned()));
+    llm.then([Mode::Slow(Duration::from_millis(1_500), "{\"size\":7}".to_owned())]);
+    site.allowed.extend([at.clone(), llm.address().to_owned()]);
+    set(&site, "[models.prices]", "[models.prices]\n\"m-1\" = { input = 1.0, output = 2.0 }");
+    connect(&site, &llm, "main", &[]);
+    let asks = SMALL.replace("api.example.com", &at);
+    let file = site.dir.path().join("desk.plugin");
+    fs::write(&file, package(manifest("acme/desk", "1.0.0", &asks).as_bytes(), &component(b'a'), 7)).unwrap();
+    site.done(&["plugin", "add", &file.to_string_lossy(), "--grant", "all"]);
+    let kept = site.cli_with(&["plugin", "secret", "acme/desk", "token"], &[("POINTSMAN_SECRET_TOKEN", SECRET)]);
+    assert!(kept.status.success(), "{kept:?}");
+    site.write_workflow("all", &uses, &[]);
+    site.done(&["publish", &site.workflows().to_string_lossy()]);
+    (site, llm, asked)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engine_never_holds_a_token_or_the_master_key() {
-    let slow = WhatsappConfig { delay: Duration::from_millis(300), ..WhatsappConfig::default() };
-    let (site, key) = with_key_in_the_environment(slow).await;
+    let leave = Arc::new(Semaphore::new(0));
+    let (site, llm, service) = with_every_secret(&leave).await;
+    let key = key_into_the_environment(&site);
     // Its environment has the secrets that `channel add` was given, too.
-    let process = site.serve(&[("THE_MASTER_KEY", &key)]);
+    let process = site.serve(&[("THE_MASTER_KEY", &key), ("POINTSMAN_EGRESS__TIMEOUT", "9000")]);
     let (engine, broker) = (process.pid(), broker_of(process.pid()));
+    if fs::File::open(format!("/proc/{engine}/mem")).is_err() {
+        // A host closes its memory to everybody but root.
+        let ours = fs::metadata("/proc/self").unwrap();
+        assert_ne!(std::os::unix::fs::MetadataExt::uid(&ours), 0, "root reads the memory of every process");
+        eprintln!("the memory of another process cannot be read here, so nothing is shown: run the tests as root");
+        return process.stop();
+    }
     let mut needles: Vec<(String, Vec<u8>)> = SECRETS
         .iter()
+        .chain([&SECRET])
         .flat_map(|secret| forms(secret).into_iter().map(move |(form, bytes)| (format!("{secret} ({form})"), bytes)))
         .collect();
     let raw = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &key[5..]).unwrap();
     needles.push(("the master key, written".to_owned(), key.clone().into_bytes()));
     needles.push(("the master key".to_owned(), raw[..32].to_vec()));
-    let mut looks = 0;
-    for round in 1..=3 {
-        for contact in 0..4 {
-            let said = site.emulator.say(&format!("1555010000{contact}"), "C", &format!("order {round}")).await;
-            assert_eq!(said.unwrap().1, 200);
-        }
-        // While the provider takes its time, and when it has answered.
-        let Some(hits) = found(engine, &needles) else {
-            eprintln!("the memory of another process cannot be read here: nothing is shown");
-            return process.stop();
-        };
-        assert_eq!(hits, Vec::<String>::new(), "in the engine's process");
-        looks += 1;
-        site.taken(round * 4).await;
-        assert_eq!(found(engine, &needles).unwrap(), Vec::<String>::new(), "in the engine's process");
+    let clean = || assert_eq!(found(engine, &needles), Vec::<String>::new(), "in the engine's process");
+    let holds = |secrets: &[&str]| {
+        let hits = found(broker, &needles);
+        let missing: Vec<_> = secrets.iter().filter(|secret| !hits.contains(&format!("{secret} (raw)"))).collect();
+        assert!(missing.is_empty(), "{missing:?} are not in the broker's process, so this look finds nothing: {hits:?}");
+        hits
+    };
+    // While the model, the service and the provider take their time, each in turn, the broker has the secret that it sent.
+    assert_eq!(site.emulator.say(ANA, "Ana", "size 7").await.unwrap().1, 200);
+    eventually("the model is asked", || (llm.asked().len() == 1).then_some(())).await;
+    holds(&[MODEL_KEY]);
+    clean();
+    eventually("the service is asked", || (service.load(Ordering::SeqCst) == 1).then_some(())).await;
+    holds(&[SECRET]);
+    clean();
+    leave.add_permits(9);
+    site.taken(1).await;
+    for contact in 2..10 {
+        let said = site.emulator.say(&format!("1555010000{contact}"), "C", &format!("size {contact}")).await;
+        assert_eq!(said.unwrap().1, 200);
     }
-    assert_eq!(looks, 3);
-    // The look can find something: the broker has the variables.
-    let hits = found(broker, &needles).unwrap();
-    for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN] {
-        assert!(hits.contains(&format!("{secret} (raw)")), "{hits:?}");
-    }
+    clean();
+    site.taken(9).await;
+    clean();
+    assert!(llm.asked().iter().all(|asked| asked.authorized));
+    assert_eq!((llm.asked().len(), service.load(Ordering::SeqCst)), (9, 9));
+    let hits = holds(&[TOKEN, APP_SECRET, VERIFY_TOKEN]);
     assert!(hits.contains(&"the master key, written".to_owned()), "{hits:?}");
     process.stop();
     gone(broker).await;

@@ -5,9 +5,10 @@
 use pointsman_emulator::Fault;
 
 use crate::flow::conversation::SHOP;
+use crate::support::parcels::{SMALL, component, manifest, package};
 use crate::support::stores::on_postgres;
 use crate::support::sweep::{SECRETS, forms, hits};
-use crate::support::{Site, TOKEN, get};
+use crate::support::{Folder, Site, TOKEN, get};
 
 const NUMBER: &str = "15550177321";
 const NAME: &str = "Quirina Vandermolen";
@@ -81,6 +82,72 @@ async fn a_whole_run_leaves_no_token_no_words_and_no_number_behind() {
         assert!(!hits(&swept, TOKEN).is_empty(), "a token planted as {form} goes unseen");
     }
     std::fs::write(site.log(), log).unwrap();
+}
+
+/// Writes the contact's words into its log in every way, or the token, which it puts together by itself.
+const LOGS: Folder<'static> = (
+    "logs",
+    r#"
+name: logs
+on: message
+steps:
+  - if: event.text == "build"
+    script: |
+      log("EAAtest-token-7f3a" + "9c51d2e84b60");
+      40 + 2
+  - else:
+      - script: |
+          log(event.text); log("error", event.text); log([event.text]); log(#{ text: event.text });
+          print(event.text); debug(event.text);
+          event.text.len()
+      - use: acme/desk
+        with: { do: log, text: "${event.text}" }
+      - use: acme/desk
+        with: { do: big-log, bytes: 70000 }
+  - reply: Noted.
+"#,
+    &[],
+);
+
+/// Case 36. What a step writes to its log stands in no log of the host's: there it is counted alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_a_step_writes_to_its_log_stands_nowhere() {
+    let site = Site::new(&[]).await;
+    let file = site.dir.path().join("desk.plugin");
+    std::fs::write(&file, package(manifest("acme/desk", "1.0.0", SMALL).as_bytes(), &component(b'a'), 7)).unwrap();
+    site.done(&["plugin", "add", &file.to_string_lossy(), "--grant", "all"]);
+    site.write_workflow(LOGS.0, LOGS.1, &[]);
+    site.done(&["publish", &site.workflows().to_string_lossy()]);
+    let process = site.serve(&[]);
+    // A contact who found it says it, with what would forge a line.
+    let said = format!("is this yours?\n2026-01-01 ERROR {TOKEN}\u{1b}[46m");
+    for text in [said.as_str(), "build"] {
+        assert_eq!(site.emulator.say(NUMBER, NAME, text).await.unwrap().1, 200);
+    }
+    site.taken(2).await;
+    let runs = site.done(&["run", "list"]);
+    let (built, told) = (&runs[0], &runs[1]);
+    assert_eq!((&built["state"], &told["state"]), (&"done".into(), &"done".into()), "{runs}");
+    // Each answer of the command line and of the private port is swept. With `--steps` and `--reveal` it shows what was said; of
+    // what the step made up by itself not even then.
+    let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    site.done(&["run", "show", &id(&told["id"])]);
+    site.done(&["run", "show", &id(&built["id"]), "--steps"]);
+    site.done(&["why", &id(&told["event"])]);
+    site.done(&["why", &id(&built["event"]), "--reveal"]);
+    site.done(&["plugin", "stats"]);
+    get(&process.private, &format!("/api/v1/runs/{}", id(&built["id"]))).await;
+    for path in ["/metrics", "/api/v1/runs", "/api/v1/books", "/api/v1/parked"] {
+        get(&process.private, path).await;
+    }
+    process.stop();
+    let log = std::fs::read_to_string(site.log()).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("a step wrote to its log")).collect();
+    assert!(log.contains("TRACE") && lines.len() >= 9, "the steps did write: {lines:#?}");
+    assert!(lines.iter().any(|line| line.contains(&format!("bytes={}", TOKEN.len()))), "the token too: {lines:#?}");
+    assert!(!log.contains("is this yours?") && !log.contains("\u{1b}[46m"), "and of the words nothing is there");
+    assert_eq!(hits(&site.left_behind(), TOKEN), Vec::<String>::new());
+    site.books();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 mod ai_off;
 mod approvals;
+mod archives;
 mod astray;
 mod attacks;
 mod broker;
@@ -15,3 +16,4 @@ mod leaks;
 mod packages;
 mod quarantine;
 mod quota;
+mod tenants;

@@ -48,12 +48,83 @@ fn every_form_is_found() {
                 let encoded = base64::engine::general_purpose::STANDARD.encode(&whole);
                 check(secret, encoded.replace('/', "\\/").replace('+', "\\u002b"));
                 check(secret, percent_encoded(&encoded, b"", false));
-                let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                file.write_all(format!("{{\"echo\":\"{encoded}\"}}").as_bytes()).unwrap();
-                check(secret, file.finish().unwrap());
+                check(secret, gzip(format!("{{\"echo\":\"{encoded}\"}}").as_bytes()));
             }
         }
     }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    file.write_all(text).unwrap();
+    file.finish().unwrap()
+}
+
+/// A log that a service gives back packed, as several do: base64 of a gzip file, bare, in JSON, in lines.
+#[test]
+fn a_file_packed_and_written_in_base64_is_taken_out_and_what_stands_around_it_stays() {
+    let standard = &base64::engine::general_purpose::STANDARD;
+    for secret in [TOKEN, ODD] {
+        for inside in [
+            format!("POST /v1 HTTP/1.1\r\nauthorization: Bearer {secret}\r\n\r\n{{}}"),
+            standard.encode(format!("Bearer {secret}")),
+            hex::encode(secret),
+            serde_json::to_string(secret).unwrap(),
+            "x".repeat(100_000) + secret,
+        ] {
+            // Packed tightly: no form of the secret stands in it.
+            let file = gzip(["x-forwarded-for: 10.0.0.1\r\n".repeat(20), inside].concat().as_bytes());
+            let (encoded, other) = (standard.encode(&file), URL_SAFE_NO_PAD.encode(&file));
+            let forms = patterns(&[SecretString::from(secret)]);
+            assert!(forms.iter().all(|form| memmem::find(encoded.as_bytes(), form).is_none()));
+            for form in [&encoded, encoded.trim_end_matches('='), &other] {
+                check(secret, form);
+                let clean = scrubbed(secret, format!("{{\"a\":1,\"log\":\"{form}\",\"n\":2}}"));
+                assert_eq!(clean, b"{\"a\":1,\"log\":\"[redacted]\",\"n\":2}");
+            }
+            // Two of them, of which one is innocent.
+            let innocent = standard.encode(gzip(b"nothing to see"));
+            let clean = scrubbed(secret, format!("{innocent} {encoded} {innocent}"));
+            assert_eq!(clean, format!("{innocent} [redacted] {innocent}").as_bytes());
+            let lines: Vec<&str> = encoded.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let lines = lines.join("\r\n");
+            check(secret, format!("Content-Transfer-Encoding: base64\r\n\r\n{lines}\r\n"));
+            // Behind escapes its place is not known.
+            for escaped in [
+                serde_json::to_string(&lines).unwrap(),
+                format!("\"{}\"", encoded.replace('/', "\\/").replace('+', "\\u002b")),
+                String::from_utf8(percent_encoded(&encoded, b"", false)).unwrap(),
+            ] {
+                let clean = scrubbed(secret, &escaped);
+                assert!(memmem::find(&clean, MARK).is_some(), "{escaped}");
+                assert!(memmem::find(&clean, escaped.as_bytes().get(40..80).unwrap()).is_none(), "{escaped}");
+            }
+            // As a header, and in an answer that is packed itself.
+            assert!(Scrubber::new(vec![SecretString::from(secret)]).value(encoded.as_bytes()).is_some());
+            check(secret, gzip(format!("{{\"log\":\"{encoded}\"}}").as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn packed_files_are_looked_into_within_bounds_and_left_alone_where_they_are_innocent() {
+    let standard = &base64::engine::general_purpose::STANDARD;
+    let innocent = standard.encode(gzip("{\"order\":42}".repeat(1_000).as_bytes()));
+    let broken = format!("{}AAAA", &innocent[..24]);
+    for text in ["H4sI".to_owned(), "H4sI".repeat(100), innocent.clone(), broken, format!("{{\"log\":\"{innocent}\"}}")] {
+        assert_eq!(scrubbed(TOKEN, &text), text.as_bytes());
+    }
+    // Bombs: together they are not unpacked beyond the bound, and one that is not seen whole does not pass.
+    let bomb = standard.encode(gzip(&vec![0; 9 << 20]));
+    let many = format!("{bomb} ").repeat((1 << 20) / bomb.len());
+    let since = std::time::Instant::now();
+    let clean = scrubbed(TOKEN, &many);
+    assert!(memmem::find(&clean, GZIP_IN_BASE64).is_none() && memmem::find(&clean, MARK).is_some());
+    // What only looks like a file, over and over.
+    let many = format!("{} ", "H4sI".repeat(6)).repeat(40_000);
+    assert_eq!(scrubbed(TOKEN, &many), many.as_bytes());
+    assert!(since.elapsed() < std::time::Duration::from_secs(10), "{:?}", since.elapsed());
+    assert_eq!(scrubbed(TOKEN, "H4sI".repeat(1 << 18)), "H4sI".repeat(1 << 18).into_bytes());
 }
 
 #[test]
