@@ -12,9 +12,16 @@ async fn two(folder: &tempfile::TempDir) -> Setting {
 }
 
 async fn lost(loss: Loss) {
-    let folder = tempfile::tempdir().unwrap();
-    let found = loss::run(loss, &two(&folder).await).await.unwrap_or_else(|error| panic!("{loss:?}: {error:#}"));
-    assert!(found.held(loss), "{found}: {found:?}");
+    for last in [false, false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let found = loss::run(loss, &two(&folder).await).await.unwrap_or_else(|error| panic!("{loss:?}: {error:#}"));
+        // A host that had nothing in hand when it was stopped has nothing that could be refused: that proves nothing yet.
+        if loss == Loss::Time && found.refused == 0 && found.seen.sound() && !last {
+            continue;
+        }
+        assert!(found.held(loss), "{found}: {found:?}");
+        return;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
