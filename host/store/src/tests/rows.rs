@@ -18,6 +18,7 @@ use crate::*;
 super::on_both! {
     every_state_of_a_send_round_trips_and_none_goes_back,
     a_status_finds_its_send_by_key_or_by_provider_id,
+    a_status_that_comes_late_finds_its_send_for_half_a_year,
     every_state_of_a_run_round_trips_and_its_journal_grows,
     a_conversation_remembers_what_was_said_in_order,
     state_is_kept_by_scope_with_its_mark_until_its_time,
@@ -73,6 +74,25 @@ async fn every_state_of_a_send_round_trips_and_none_goes_back() {
     let row = house.store.send(WS, read.id).await.unwrap().unwrap();
     assert_eq!((row.state, row.possible_duplicate), (SendState::Read, true));
     assert!(house.store.send(Id(2), read.id).await.unwrap().is_none(), "another workspace sees nothing");
+}
+
+async fn a_status_that_comes_late_finds_its_send_for_half_a_year() {
+    let house = house().await;
+    let kept = house.take(vec![message("1", "a", "x")]).await;
+    let conversation = kept.events[0].conversation.clone().unwrap();
+    let decide = answer(&house, &kept.events[0], "z");
+    let id = decide.sends[0].id;
+    house.store.decide(decide).await.unwrap();
+    let mut sent = update(&conversation, id, SendState::Sent);
+    sent.provider_ids = Some(vec!["wamid.1".into()]);
+    house.store.update_send(sent).await.unwrap();
+    let mut age = 0;
+    for (days, known) in [(0, true), (24, true), (50, true), (100, true), (170, true), (220, false)] {
+        house.clock.advance((days - age) * 86_400_000);
+        age = days;
+        let found = house.store.find_send(WS, conversation.channel, None, "wamid.1").await.unwrap();
+        assert_eq!(found.map(|send| send.id), known.then_some(id), "after {days} days");
+    }
 }
 
 async fn a_status_finds_its_send_by_key_or_by_provider_id() {

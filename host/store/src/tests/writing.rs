@@ -4,7 +4,7 @@ use pointsman_core::id::Id;
 use pointsman_vault::MasterKey;
 
 use super::intake::futures_join;
-use super::{WS, all_shards, answer, house, message, open};
+use super::{ON, On, WS, all_shards, answer, house, message, open};
 use crate::{Parsed, StoreError};
 
 super::on_both! {
@@ -87,4 +87,25 @@ async fn a_key_without_its_contact_does_no_harm() {
     house.again().await;
     assert_eq!(house.take(vec![message("1", "a", "x")]).await.events.len(), 1);
     assert!(house.store.books(WS).await.unwrap().balanced());
+}
+
+/// The log goes into its file beside the writer, long before a commit would have to do it.
+#[tokio::test]
+async fn the_log_is_written_back_beside_the_writer() {
+    let house = ON.scope(On::Sqlite, house()).await;
+    let file = house.dir.path().join("pointsman.db");
+    let size = || std::fs::metadata(&file).unwrap().len();
+    let before = size();
+    for n in 0..400 {
+        house.take(vec![message(&format!("4917{n:08}"), &format!("m{n}"), "Guten Tag")]).await;
+    }
+    let log = std::fs::metadata(house.dir.path().join("pointsman.db-wal")).unwrap().len();
+    assert!(log < 8_000 * 8_192, "no commit has met its bound: {log} bytes");
+    for _ in 0..500 {
+        if size() > before {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("after 400 commits nothing of the log is in its file: {before} bytes before and after");
 }
