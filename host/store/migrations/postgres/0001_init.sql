@@ -7,7 +7,7 @@
 
 -- The shard of a lane, as in lease.rs: a conversation, or the workspace for what belongs to no conversation.
 create function lane_shard(ws bigint, conversation bigint) returns bigint language sql immutable parallel safe as
-$$ select (case when conversation=0 then ws else conversation end # ((case when conversation=0 then ws else conversation end) >> 22)) & 255 $$;
+$$ select ((l # (l >> 22)) & 255) * 167 & 255 from (select case when conversation=0 then ws else conversation end) as lane(l) $$;
 
 -- Those who have the database open. A host that runs lanes renews its row; one whose time is over has lost its shards and its
 -- number.

@@ -2,7 +2,8 @@
 
 use pointsman_core::id::Id;
 
-use super::{WS, answer, house, message};
+use super::{ON, On, WS, answer, house, message};
+use crate::sheet::row;
 use crate::{Intake, Parsed, SHARDS, lane_of, shard_of};
 
 super::on_both! {
@@ -31,6 +32,22 @@ fn neighbours_lie_in_different_shards() {
         }
     }
     assert!(seen.iter().all(|n| *n == 16), "{seen:?}");
+    // Of ten that begin in one moment, or one a millisecond, neither of two hosts has fewer than three.
+    for step in [1, 1 << 22] {
+        let low = (0..10).filter(|n| shard_of(first + n * step) < SHARDS / 2).count();
+        assert!((3..=7).contains(&low), "{low} of ten that are {step} apart");
+    }
+}
+
+#[tokio::test]
+async fn postgres_knows_the_shards_by_the_same_rule() {
+    let house = ON.scope(On::Postgres, house()).await;
+    for lane in [1, 7, 255, 256, (800_000_000_000_i64 << 22) + 3, i64::MAX] {
+        for (ws, conversation) in [(lane, 0), (9, lane)] {
+            let row = house.store.data.row("select lane_shard(?,?)", row![ws, conversation]).await.unwrap().unwrap();
+            assert_eq!(row.get::<i64>(0).unwrap(), i64::from(shard_of(lane)), "{lane}");
+        }
+    }
 }
 
 async fn new_events_are_found_by_workspace_in_their_order_and_only_until_they_had_their_turn() {
