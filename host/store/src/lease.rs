@@ -39,7 +39,7 @@ const JOINING: i64 = 0x706f_696e_7473;
 #[must_use]
 pub fn shard_of(lane: i64) -> u16 {
     let last = i64::from(SHARDS - 1);
-    (((lane ^ (lane >> 22)) & last) * 167 & last) as u16
+    ((((lane ^ (lane >> 22)) & last) * 167) & last) as u16
 }
 
 /// The lane of something in this conversation; 0: none.
