@@ -78,17 +78,20 @@ impl ResourceLimiter for Fence {
     }
 }
 
-/// The end of a call that wasmtime reported, in our words. `who` is the plugin's id, or `the script`.
+/// What a script is called where a plugin has its id.
+pub(crate) const SCRIPT: &str = "the script";
+
+/// The end of a call that wasmtime reported, in our words. `who` is the plugin's id, or [`SCRIPT`].
 pub(crate) fn explain(error: &wasmtime::Error, who: &str, limits: &Limits) -> Failure {
     if let Some(hit) = error.downcast_ref::<Hit>() {
         return of(*hit, who, limits);
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return match trap {
-            Trap::StackOverflow => Failure::limit(
-                "stack",
-                format!("the calls of {who} nested deeper than its stack of 1 MiB; look for a recursion that does not end"),
-            ),
+            Trap::StackOverflow => stack(who),
+            // The interpreter is ours and has no pointers of its own: what goes beyond its memory is the stack that its compiler
+            // keeps there.
+            Trap::MemoryOutOfBounds if who == SCRIPT => stack(who),
             Trap::UnreachableCodeReached => {
                 Failure::bug("plugin.trap", format!("{who} gave up in the middle of its work (a panic); its log may say why"))
             }
@@ -114,6 +117,17 @@ pub(crate) fn explain(error: &wasmtime::Error, who: &str, limits: &Limits) -> Fa
     }
     let root: String = root.chars().filter(|c| !c.is_control()).take(200).collect();
     Failure::bug("plugin.trap", format!("{who} broke off: {root}"))
+}
+
+/// The stack ran out, the machine's or the one in the guest's memory. Each has 1 MiB.
+fn stack(who: &str) -> Failure {
+    Failure::limit(
+        "stack",
+        format!(
+            "the calls of {who} nested deeper than its stack of 1 MiB; look for a recursion that does not end, or for a value \
+             that is nested as deeply"
+        ),
+    )
 }
 
 /// Handles that one guest may hold. The contract has none; wasmtime counts those that a component makes for itself.

@@ -136,7 +136,7 @@ impl Run {
     /// Runs it; gives back the guest if it may serve again.
     async fn finish(self, warm: Option<Instance>, leg: Leg) -> (StepEnd, Option<Instance>) {
         let limits = leg.limits;
-        let who = if self.source.is_some() { "the script" } else { self.plugin.manifest.id.as_str() };
+        let who = if self.source.is_some() { limit::SCRIPT } else { self.plugin.manifest.id.as_str() };
         let mut place = Place::Gone;
         let wall = Duration::from_millis(u64::try_from(limits.wall).unwrap_or(0));
         let (result, busy) = Within::new(wall, self.inside(&mut place, warm, leg, who)).await;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 fn component(text: &str) -> Result<Vec<u8>> {
     Ok(wat::parse_str(format!("(component {text})"))?)
@@ -57,21 +57,21 @@ pub fn nested() -> Result<Vec<u8>> {
     // Deeper than a parser of texts goes: put around it byte by byte.
     let mut doll = component("")?;
     for _ in 0..1_000 {
-        let mut outer = b"\0asm\x0d\0\x01\0\x04".to_vec();
-        let mut size = doll.len();
-        while size >= 0x80 {
-            outer.push(u8::try_from(size & 0x7f)? | 0x80);
-            size >>= 7;
-        }
-        outer.push(u8::try_from(size)?);
-        outer.extend_from_slice(&doll);
+        let mut outer = b"\0asm\x0d\0\x01\0".to_vec();
+        put(&mut outer, COMPONENT, &doll)?;
         doll = outer;
     }
     Ok(doll)
 }
 
-/// A type, and a hundred thousand names for it.
+/// An instance, and a hundred thousand names for what it exports.
 pub fn many_aliases() -> Result<Vec<u8>> {
+    let aliases = "(alias export $i \"f\" (func))".repeat(100_000);
+    component(&format!("(import \"i\" (instance $i (export \"f\" (func)))) {aliases}"))
+}
+
+/// A hundred thousand types, each made of the one before.
+pub fn many_types() -> Result<Vec<u8>> {
     let mut text = "(type $t0 (func))".to_owned();
     for n in 1..=100_000 {
         write!(text, "(type $t{n} (list {}))", if n == 1 { "u8".to_owned() } else { format!("$t{}", n - 1) })?;
@@ -87,4 +87,100 @@ pub fn importing(interface: &str) -> Result<Vec<u8>> {
 /// Loops while it is started, and exports nothing: it never gets so far.
 pub fn spins_when_started() -> Result<Vec<u8>> {
     component("(core module $m (func $f (loop br 0)) (start $f)) (core instance (instantiate $m))")
+}
+
+/// A component whose own module calls this function of its when it is started: not by its bindings, but by its start section.
+pub fn started_by(plugin: &[u8], function: &str) -> Result<Vec<u8>> {
+    let mut out = plugin.get(..HEAD).context(CUT)?.to_vec();
+    let mut found = false;
+    for (number, content) in sections(plugin)? {
+        match if number == MODULE { exported(content, function)? } else { None } {
+            Some(place) => {
+                found = true;
+                put(&mut out, MODULE, &with_start(content, place)?)?;
+            }
+            None => put(&mut out, number, content)?,
+        }
+    }
+    ensure!(found, "no module exports {function}");
+    Ok(out)
+}
+
+/// A module, with a start section at its place: behind the exports.
+fn with_start(module: &[u8], function: usize) -> Result<Vec<u8>> {
+    let mut out = module.get(..HEAD).context(CUT)?.to_vec();
+    for (number, content) in sections(module)? {
+        put(&mut out, number, content)?;
+        if number == EXPORTS {
+            put(&mut out, START, &written(function)?)?;
+        }
+    }
+    Ok(out)
+}
+
+/// The number of a function that a module exports.
+fn exported(module: &[u8], function: &str) -> Result<Option<usize>> {
+    let Some((_, exports)) = sections(module)?.into_iter().find(|(number, _)| *number == EXPORTS) else { return Ok(None) };
+    let (count, mut rest) = read(exports)?;
+    for _ in 0..count {
+        let (length, name) = read(rest)?;
+        let (name, kind) = name.split_at_checked(length).context(CUT)?;
+        let (kind, place) = kind.split_first().context(CUT)?;
+        let (place, after) = read(place)?;
+        if name == function.as_bytes() && *kind == 0 {
+            return Ok(Some(place));
+        }
+        rest = after;
+    }
+    Ok(None)
+}
+
+/// Bytes before the first section.
+const HEAD: usize = 8;
+
+/// Numbers of sections: in a component a module and a component, in a module what it exports and where it starts.
+const MODULE: u8 = 1;
+const COMPONENT: u8 = 4;
+const EXPORTS: u8 = 7;
+const START: u8 = 8;
+
+const CUT: &str = "it is cut short";
+
+/// The sections of a module or a component.
+fn sections(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>> {
+    let mut rest = bytes.get(HEAD..).context(CUT)?;
+    let mut all = Vec::new();
+    while let Some((number, size)) = rest.split_first() {
+        let (size, content) = read(size)?;
+        let (content, after) = content.split_at_checked(size).context(CUT)?;
+        all.push((*number, content));
+        rest = after;
+    }
+    Ok(all)
+}
+
+/// Adds a section.
+fn put(out: &mut Vec<u8>, number: u8, content: &[u8]) -> Result<()> {
+    out.push(number);
+    out.extend(written(content.len())?);
+    out.extend_from_slice(content);
+    Ok(())
+}
+
+/// A number as it stands in a component, and what is behind it.
+fn read(bytes: &[u8]) -> Result<(usize, &[u8])> {
+    let last = bytes.iter().position(|byte| *byte < 0x80).context(CUT)?;
+    let (number, after) = bytes.split_at_checked(last + 1).context(CUT)?;
+    Ok((number.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f)), after))
+}
+
+/// A number as it stands in a component.
+fn written(mut number: usize) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f)? | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number)?);
+    Ok(out)
 }

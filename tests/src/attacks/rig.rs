@@ -23,6 +23,11 @@ use pointsman_vault::Keyring;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::bombs;
+
+/// The limits of a step, but for the wall: who hits that one shall not take long to.
+pub const LIMITS: Limits = Limits { wall: 1_000, ..Limits::STEP };
+
 /// What the guests import, asked for; nothing of it is more than a step may have.
 const CAPABILITIES: &str = r#"
 act = { why = "tries" }
@@ -48,7 +53,8 @@ pub fn guest(name: &str) -> Result<Vec<u8>> {
     Ok(std::fs::read(pointsman_build::build_guest(&folder)?)?)
 }
 
-/// A sandbox with the guests `hostile`, `forger` and `babbler` of a stranger, and with the interpreter.
+/// A sandbox with the guests `hostile`, `forger` and `babbler` of a stranger, with one that loops while it starts, and with the
+/// interpreter.
 #[derive(Debug, Clone)]
 pub struct Rig {
     /// The sandbox.
@@ -56,6 +62,7 @@ pub struct Rig {
     hostile: Code,
     forger: Code,
     babbler: Code,
+    starter: Code,
 }
 
 impl Rig {
@@ -64,19 +71,23 @@ impl Rig {
         let compiler = config::compiler(&binary.to_string_lossy());
         // Less than in a host: who hits a bound shall not take long to.
         let compiler = ChildConfig { seconds: 10, memory: 256 << 20, ..compiler };
-        let limits = Limits { wall: 1_000, ..Limits::STEP };
-        let config = SandboxConfig { cache: Some(cache), compiler: Some(compiler), limits, ..SandboxConfig::default() };
+        let config = SandboxConfig { cache: Some(cache), compiler: Some(compiler), limits: LIMITS, ..SandboxConfig::default() };
         let sandbox = Sandbox::new(config)?;
         for (manifest, component) in bundled::all()? {
             sandbox.load(manifest, component, Trust::Bundled).await?;
         }
         let mut codes = Vec::new();
-        for (name, more) in [("hostile", ""), ("forger", ""), ("babbler", "model = { why = \"tries\" }")] {
-            let loaded = sandbox.load(asking(&format!("acme/{name}"), more)?, &guest(name)?, Trust::Stranger).await?;
+        for (name, component, more) in [
+            ("hostile", guest("hostile")?, ""),
+            ("forger", guest("forger")?, ""),
+            ("babbler", guest("babbler")?, "model = { why = \"tries\" }"),
+            ("starter", bombs::started_by(&guest("forger")?, "endless")?, ""),
+        ] {
+            let loaded = sandbox.load(asking(&format!("acme/{name}"), more)?, &component, Trust::Stranger).await?;
             codes.push(Code::Plugin { id: loaded.id, digest: loaded.digest });
         }
-        let Ok([hostile, forger, babbler]) = <[Code; 3]>::try_from(codes) else { bail!("three guests") };
-        Ok(Self { sandbox, hostile, forger, babbler })
+        let Ok([hostile, forger, babbler, starter]) = <[Code; 4]>::try_from(codes) else { bail!("four guests") };
+        Ok(Self { sandbox, hostile, forger, babbler, starter })
     }
 
     /// Hands in a component.
@@ -98,6 +109,11 @@ impl Rig {
     /// A call of the guest `forger`.
     pub async fn forger(&self, deed: &str) -> StepEnd {
         self.call(1, self.forger.clone(), json!(deed), Desk::default()).await
+    }
+
+    /// A call of the guest whose start function never ends.
+    pub async fn starter(&self) -> StepEnd {
+        self.call(1, self.starter.clone(), json!({}), Desk::default()).await
     }
 
     /// A call of the guest `babbler`, which makes calls of the host out of these bytes. No request leaves the machine.

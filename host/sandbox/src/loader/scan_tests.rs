@@ -90,6 +90,10 @@ fn bombs_for_the_compiler_are_refused_by_counting() {
     refused(&around(&functions(1, &[vec![0], vec![0x01; 10 << 20], vec![0x0b]].concat())), "plugin.refused", "bytes");
     refused(&around(&module(&[section(1, &vector(&vec![vec![0x60, 0, 0]; 100_000]))])), "plugin.refused", "types");
     refused(&component(&[section(7, &vector(&vec![vec![0x42, 0]; 100_000]))]), "plugin.refused", "types");
+    // Names for a function that the first instance exports as `f`, in one section and in as many as there are names.
+    let alias = vec![1, 0, 0, 1, b'f'];
+    refused(&component(&[section(6, &vector(&vec![alias.clone(); 100_000]))]), "plugin.refused", "aliases");
+    refused(&component(&vec![section(6, &vector(&[alias])); 100_000]), "plugin.refused", "aliases");
 }
 
 #[test]

@@ -58,6 +58,18 @@ async fn each_attack_ends_under_its_own_name_in_time() {
 }
 
 #[tokio::test]
+async fn a_guest_that_writes_to_all_the_memory_it_gets_ends_at_the_cap() {
+    // To be given that many pages takes time, on a busy machine more than a step has.
+    let limits = Limits { cpu: 5_000, ..Limits::STEP };
+    let house = House::new(SandboxConfig { limits, ..SandboxConfig::default() }, Trust::Stranger);
+    let end = house.run(json!({"do": "touch", "step": 4_096})).await;
+    assert_eq!(end.result.unwrap_err().code, "limit.memory");
+    // A megabyte at a time.
+    let cap = Limits::STEP.memory as u64;
+    assert!(end.usage.memory <= cap && end.usage.memory > cap - (1 << 20), "{:?}", end.usage);
+}
+
+#[tokio::test]
 async fn there_are_no_files_sockets_threads_or_environment() {
     let house = House::new(SandboxConfig::default(), Trust::Stranger);
     assert_eq!(house.output(json!({"do": "file"})).await, json!([true, true, true]));
@@ -77,19 +89,35 @@ async fn a_guest_that_spins_while_it_starts_is_cut() {
 }
 
 #[tokio::test]
-async fn a_read_that_never_answers_is_cut_and_its_place_is_free_again() {
-    let limits = Limits { wall: 200, ..Limits::STEP };
+async fn what_never_answers_is_cut_and_its_place_is_free_again() {
+    let limits = Limits { wall: 100, ..Limits::STEP };
     let house = House::new(SandboxConfig { places: 1, limits, ..SandboxConfig::default() }, Trust::Bundled);
     house.output(json!({"do": "remember", "text": "one"})).await;
-    for _ in 0..3 {
-        let since = Instant::now();
-        let end =
-            house.sandbox.run(house.call(1, json!({"do": "conversation"})), Arc::new(Desk { hangs: true, wait: None })).await;
-        assert_eq!(end.result.unwrap_err().code, "limit.wall");
-        assert_eq!(end.usage.host_calls, 1, "its usage is kept");
-        assert!(since.elapsed() < Duration::from_millis(1_000));
+    let requests = vec![json!({"url": "https://api.example.com/"}); 16];
+    for deed in [json!({"do": "conversation"}), json!({"do": "fetch", "requests": requests})] {
+        for _ in 0..3 {
+            let since = Instant::now();
+            let end = house.sandbox.run(house.call(1, deed.clone()), Arc::new(Desk { hangs: true, wait: None })).await;
+            assert_eq!(end.result.unwrap_err().code, "limit.wall", "{deed}");
+            assert_eq!(end.usage.host_calls, 1, "its usage is kept");
+            assert!(since.elapsed() < Duration::from_millis(1_000), "{deed}");
+        }
+    }
+    // Sixteen calls at once take turns at the one place, and none keeps it.
+    let house = Arc::new(house);
+    let all: Vec<_> = (0..16)
+        .map(|_| {
+            let house = Arc::clone(&house);
+            let call = house.call(1, json!({"do": "fetch", "requests": requests[..1]}));
+            tokio::spawn(async move { house.sandbox.run(call, Arc::new(Desk { hangs: true, wait: None })).await })
+        })
+        .collect();
+    for one in all {
+        assert_eq!(one.await.unwrap().result.unwrap_err().code, "limit.wall");
     }
     assert_eq!(house.output(json!({"do": "remember", "text": "two"})).await, json!(""), "the guests that were cut are gone");
+    let answered = house.output(json!({"do": "fetch", "requests": requests})).await;
+    assert!(answered.as_array().unwrap().iter().all(|one| one["status"] == 200), "{answered}");
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ use pointsman_core::effect::Scope;
 use pointsman_core::event::{Message, Person};
 use pointsman_core::id::Id;
 use pointsman_core::ports::{
-    Code, ConversationInfo, Outcome, Passage, Refusal, Said, Speaker, StepCall, StepEnd, StepHost, StepRunner as _,
+    Code, ConversationInfo, HttpRequest, HttpResponse, Outcome, Passage, Refusal, Said, Speaker, StepCall, StepEnd, StepHost,
+    StepRunner as _,
 };
 use pointsman_manifest::Manifest;
 use serde_json::{Value, json};
@@ -169,5 +170,10 @@ impl StepHost for Desk {
         let one =
             |n| Passage { text: format!("{query} {n}"), source: "faq.md".to_owned(), score: 0.5, extra: Some(json!({ "n": n })) };
         Ok((0..count).map(one).collect())
+    }
+
+    async fn request(&self, _: &Manifest, _: HttpRequest) -> Result<HttpResponse, Refusal> {
+        self.pause().await;
+        Ok(HttpResponse { status: 200, ..HttpResponse::default() })
     }
 }

@@ -3,6 +3,8 @@
 use tokio::time::Instant;
 
 use pointsman_core::effect::Effect;
+use pointsman_core::failure::Class;
+use pointsman_core::limits::Limits;
 
 use super::*;
 
@@ -11,12 +13,16 @@ pub(super) struct Scripts(pub(super) Sandbox);
 
 impl Scripts {
     pub(super) fn new() -> Self {
+        Self::within(Limits::STEP)
+    }
+
+    fn within(limits: Limits) -> Self {
         static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/steps/script");
         let component = BUILT.get_or_init(|| std::fs::read(pointsman_build::build_guest(&folder).unwrap()).unwrap());
         // Compiling it takes seconds: the tests share what was compiled, as starts of a host do.
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/compiled");
-        let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), ..SandboxConfig::default() }).unwrap();
+        let sandbox = Sandbox::new(SandboxConfig { cache: Some(cache), limits, ..SandboxConfig::default() }).unwrap();
         let manifest = Manifest::parse(&std::fs::read_to_string(folder.join("plugin.toml")).unwrap()).unwrap();
         sandbox.load_blocking(manifest, component, Trust::Bundled).unwrap();
         Self(sandbox)
@@ -93,6 +99,26 @@ async fn hostile_scripts_end_under_a_name() {
         assert!(end.effects.is_empty());
         assert!(took.as_millis() < 2_000, "{shown}: {took:?}");
         assert_eq!(output(scripts.run(1, "1 + 1", json!({})).await), json!(2));
+    }
+}
+
+/// With time enough that it is not the first to run out, on a busy machine either.
+#[tokio::test]
+async fn a_script_without_stack_or_memory_is_told_what_it_ran_out_of() {
+    let scripts = Scripts::within(Limits { cpu: 5_000, ..Limits::STEP });
+    let large = "let t = \"0123456\"; while t.len < 50000 { t += t; }";
+    let nested = format!("let a = []; for i in 0..70 {{ a = {}a{}; }} ", "[".repeat(18), "]".repeat(18));
+    for (source, code) in [
+        ("let f = || 0; for i in 0..5000 { let g = f; f = || g.call(); } 0".to_owned(), "limit.stack"),
+        // What the compiler keeps in the guest's memory ends here, not the machine's.
+        (format!("{nested} a.to_debug()"), "limit.stack"),
+        (format!("{nested} print(a)"), "limit.stack"),
+        (format!("{large} let f = |a| a; loop {{ f = f.curry(t + \"x\"); }}"), "limit.memory"),
+        (format!("{large} loop {{ let m = #{{ text: t + \"x\" }}; m.own = || m; }}"), "limit.memory"),
+    ] {
+        let failure = scripts.run(1, &source, json!({})).await.result.unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.class), (code, Class::Limit), "{source}: {failure}");
+        assert!(failure.message.contains("the script"), "{failure}");
     }
 }
 

@@ -51,6 +51,16 @@ impl Guest for Hostile {
                 let held = vec![1u8; number("bytes")];
                 done(json!(std::hint::black_box(held).len()))
             }
+            // Takes memory until it is refused, and writes to it, at each step.
+            "touch" => {
+                let mut from = core::arch::wasm32::memory_size::<0>() << 16;
+                while core::arch::wasm32::memory_grow::<0>(16) != usize::MAX {
+                    let to = core::arch::wasm32::memory_size::<0>() << 16;
+                    (from..to).step_by(number("step")).for_each(|at| unsafe { core::ptr::write_volatile(at as *mut u8, 1) });
+                    from = to;
+                }
+                done(json!("refused"))
+            }
             "fill" => {
                 let mut held = vec![0u8; 48 << 20];
                 for i in 0u8.. {
@@ -74,7 +84,7 @@ impl Guest for Hostile {
                 std::net::TcpStream::connect("127.0.0.1:80").is_err(),
             ])),
             "env" => done(json!(std::env::var("PATH").is_err())),
-            "big-output" => Ok(Outcome::Done(format!("\"{}\"", "x".repeat(number("bytes"))))),
+            "big-output" => Ok(Outcome::Done(quoted(number("bytes")))),
             "deep-output" => Ok(Outcome::Done(format!("{}{}", "[".repeat(number("depth")), "]".repeat(number("depth"))))),
             "raw-output" => Ok(Outcome::Done(text("text"))),
             "suspend" => Ok(Outcome::Suspended(exports::pointsman::plugin::work::Outcome::wish(&text("name")))),
@@ -155,7 +165,7 @@ impl Guest for Hostile {
             }
             // A header that says what only the broker may say, or a million of them.
             "headers" => {
-                let header = Header { name: text("name"), value: text("value") };
+                let header = Header { name: text("name"), value: text("value").repeat(number("times").max(1)) };
                 let request = HttpRequest {
                     method: Method::Get,
                     url: "https://api.example.com/".to_owned(),
@@ -223,7 +233,7 @@ impl Guest for Hostile {
                 done(all)
             }
             "fill-state" => {
-                let value = format!("\"{}\"", "x".repeat(number("bytes")));
+                let value = quoted(number("bytes"));
                 let writes = (0..number("count")).map(|n| state::set(state::Scope::Contact, &format!("k{n}"), &value, None));
                 done(json!(writes.filter(Result::is_err).count()))
             }
@@ -267,6 +277,15 @@ impl Guest for Hostile {
             }),
         }
     }
+}
+
+/// So many letters as JSON, held once: as large as the memory allows.
+fn quoted(letters: usize) -> String {
+    let mut text = vec![b'x'; letters + 2];
+    text[0] = b'"';
+    text[letters + 1] = b'"';
+    // To look at each of them would take longer than to make them.
+    unsafe { String::from_utf8_unchecked(text) }
 }
 
 fn saying(text: String) -> Message {
