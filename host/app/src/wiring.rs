@@ -183,6 +183,7 @@ async fn parts_with(config: &Config, broker: Broker, clock: Arc<dyn Clock>, poin
         lanes: config.limits.lanes,
         sends: config.limits.sends,
         replies_a_minute: config.limits.replies_a_minute,
+        asking: config.egress.asking(),
         webhook_bytes: config.limits.webhook_bytes,
         ledger,
         models: config.models.engine(),

@@ -86,12 +86,23 @@ pub struct Rules {
     pub settle_after: Millis,
     /// What becomes of it then.
     pub on_unknown: OnUnknown,
+    /// How fast sends leave once the provider has said "too many".
+    pub pace: Pace,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { retry: Policy::default(), settle_after: 30_000, on_unknown: OnUnknown::default() }
+        Self { retry: Policy::default(), settle_after: 30_000, on_unknown: OnUnknown::default(), pace: Pace::default() }
     }
+}
+
+/// How fast a provider takes sends.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Pace {
+    /// Sends a second from one account; above 0. Absent: it does not say.
+    pub per_second: Option<f64>,
+    /// Milliseconds between two sends to one person.
+    pub per_peer: Option<Millis>,
 }
 
 /// How an attempt ended.
@@ -105,6 +116,14 @@ pub enum Attempt {
     Lost(String),
     /// It certainly did not leave: a refused destination, a connection that never stood.
     NotSent(Failure),
+}
+
+impl Attempt {
+    /// Whether the provider said "too many".
+    #[must_use]
+    pub fn too_fast(&self) -> bool {
+        matches!(self, Self::Refused(failure) if failure.fault == crate::failure::Fault::RateLimited)
+    }
 }
 
 /// What becomes of the send.

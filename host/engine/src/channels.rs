@@ -4,7 +4,7 @@
 use pointsman_broker::{EgressError, Exchange, Recalled, StoredCredential};
 use pointsman_core::clock::Millis;
 use pointsman_core::failure::{Class, Failure, PluginFailure};
-use pointsman_core::outbox::{Attempt, OnUnknown, Rules};
+use pointsman_core::outbox::{Attempt, OnUnknown, Pace, Rules};
 use pointsman_core::ports::{Account, Body, Done, HttpRequest, HttpResponse, Job, MAX_TURNS, Operation, Part, PartContent, Turn};
 use pointsman_core::retry::Policy;
 use pointsman_store::{ChannelRow, ChannelState, CredentialRow, StoreError};
@@ -195,6 +195,7 @@ pub fn channel(row: ChannelRow, plugin: Plugin) -> Channel {
             Rule::Ask => OnUnknown::Ask,
             Rule::Skip => OnUnknown::Skip,
         },
+        pace: Pace { per_second: retry.per_second, per_peer: retry.per_peer.map(millis) },
     };
     let credentials = row.credentials.into_iter().map(sealed).collect();
     Channel {

@@ -158,7 +158,7 @@ impl Carried {
         };
         let now = engine.clock.now();
         // The first send of an idle conversation leaves at once: its intent is part of this commit.
-        let at_once = self.sends.is_empty() && engine.outbox.idle(conversation.id) && engine.store.holds(conversation.id.0);
+        let at_once = self.sends.is_empty() && engine.outbox.idle(conversation, now) && engine.store.holds(conversation.id.0);
         self.sends.push(NewSend {
             id: engine.ids.next(now),
             run,

@@ -20,6 +20,7 @@
 //! | `pins` | whether the version of a plugin to which a run is pinned is there and may run |
 //! | `effects` | what a run decided, turned into rows |
 //! | `outbox` | what leaves: attempt and outcome, **commit 3** |
+//! | `throttle` | not faster than a provider, or a server that steps ask, can bear |
 //! | `approvals` | nothing leaves that wanted a person's yes and is not what was approved |
 //! | `paid` | what a template costs is reserved before it leaves |
 //! | `receipts` | statuses: they settle what was `unknown` |
@@ -77,6 +78,7 @@ mod recover;
 mod run;
 mod schedules;
 mod step;
+mod throttle;
 pub mod timers;
 mod trends;
 mod triggers;
@@ -86,6 +88,7 @@ pub mod vectors;
 pub mod workflows;
 
 pub use intake::Incoming;
+pub use throttle::Asking;
 
 use catalog::Catalog;
 use feed::Feed;
@@ -129,6 +132,8 @@ pub struct Parts {
     pub webhook_bytes: usize,
     /// Replies that a conversation gets in a minute, at most; 0: as many as there are.
     pub replies_a_minute: usize,
+    /// How much the steps of one workspace may ask of one place outside.
+    pub asking: Asking,
     /// What plugins and scripts use, as the sandbox tells it.
     pub ledger: Arc<Ledger>,
     /// What is said about models.
@@ -208,6 +213,7 @@ pub struct Inner {
     pub(crate) webhook_kib: usize,
     pub(crate) closing: AtomicBool,
     pub(crate) pace: triggers::Pace,
+    pub(crate) places: throttle::Places,
     /// What templates cost, and what may be spent.
     pub(crate) prices: (BTreeMap<String, Amount>, Caps),
     pub(crate) denials: denials::Denials,
@@ -237,6 +243,7 @@ impl Engine {
         let voices = Voices::with(parts.store.clone(), parts.home, models.clone());
         Self(Arc::new(Inner {
             pace: triggers::Pace::new(parts.replies_a_minute),
+            places: throttle::Places::new(parts.asking),
             prices,
             denials: denials::Denials::default(),
             ledger: parts.ledger,

@@ -6,11 +6,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use pointsman_core::clock::Instant;
 use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
 use pointsman_core::outbox::{self, Attempt, HOLD_AT_MOST, Next, Rules, SendState};
 use pointsman_core::ports::Job;
-use pointsman_store::{SendRow, SendUpdate, StoreError, disconnected, lane_of};
+use pointsman_store::{ConversationRef, SendRow, SendUpdate, StoreError, disconnected, lane_of};
 
 use crate::Engine;
 use crate::catalog::Channel;
@@ -18,6 +19,7 @@ use crate::channels::{NO_WORD, Noting};
 use crate::hands::{Hand, Hands, Told};
 use crate::lanes::{Lanes, Place};
 use crate::paid;
+use crate::throttle::Spared;
 use crate::turns::Turns;
 
 /// The sends that are under way or wait for their turn.
@@ -27,6 +29,8 @@ pub(crate) struct Outbox {
     /// Attempts at the same moment.
     slots: Arc<Turns>,
     hands: Hands,
+    /// Of whom a provider said "too many".
+    spared: Spared,
     /// The id that was new when a person last changed something: what was decided before looks at its row before it leaves.
     changed: AtomicI64,
     /// Sends that were under way when an earlier process ended, and of which the row does not say yet what became of them.
@@ -39,14 +43,16 @@ impl Outbox {
             lanes: Arc::new(Lanes::new(None)),
             slots: Turns::new(parallel, parallel),
             hands: Hands::default(),
+            spared: Spared::default(),
             changed: AtomicI64::new(0),
             found: AtomicUsize::new(0),
         }
     }
 
     /// Whether a send of this conversation could leave at once: then its intent can ride in the commit that decides it.
-    pub(crate) fn idle(&self, conversation: Id) -> bool {
-        self.slots.free() && !self.lanes.busy(conversation.0)
+    pub(crate) fn idle(&self, conversation: &ConversationRef, now: Instant) -> bool {
+        let busy = self.lanes.busy(conversation.id.0) || self.spared.waits(conversation.channel, conversation.id, now);
+        self.slots.free() && !busy
     }
 
     /// Sends that are not finished.
@@ -142,27 +148,47 @@ impl Engine {
         }
     }
 
-    /// Waits until a send is due, or its row was changed. False when it does not wait to leave any more.
+    /// Waits until a send is due. False when it does not wait to leave any more.
     async fn until_due(&self, hand: &Hand, send: &mut SendRow) -> bool {
         while send.due > self.clock.now() {
-            let heard = hand.listen();
-            if self.closing() || !hand.ours() || !self.look_again(send).await {
-                return false;
-            }
-            tokio::select! {
-                _ = heard => {}
-                () = self.timers.until(send.due) => {}
-            }
-            if !self.look_again(send).await {
+            if !self.until(send.due, hand, send).await {
                 return false;
             }
         }
         true
     }
 
+    /// Waits for the turn of a send whose provider said "too many" a while ago. False when it does not wait to leave any more.
+    async fn until_its_turn(&self, hand: &Hand, send: &mut SendRow) -> bool {
+        let person = send.conversation.as_ref().map(|conversation| conversation.id);
+        let turn = self.outbox.spared.turn(send.channel, person, self.clock.now());
+        while turn > self.clock.now() {
+            if !self.until(turn, hand, send).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits until a moment, or until the row of a send was changed. False when it does not wait to leave any more.
+    async fn until(&self, moment: Instant, hand: &Hand, send: &mut SendRow) -> bool {
+        let heard = hand.listen();
+        if self.closing() || !hand.ours() || !self.look_again(send).await {
+            return false;
+        }
+        tokio::select! {
+            _ = heard => {}
+            () = self.timers.until(moment) => {}
+        }
+        self.look_again(send).await
+    }
+
     /// One step in the life of a send, from where its row says it stands. False when there is nothing more to do.
     async fn advance(&self, hand: &Hand, send: &mut SendRow) -> bool {
-        if !hand.ours() || (send.state == SendState::Ready && !self.until_due(hand, send).await) {
+        if !hand.ours() {
+            return false;
+        }
+        if send.state == SendState::Ready && !(self.until_due(hand, send).await && self.until_its_turn(hand, send).await) {
             return false;
         }
         // Asked anew each time: the channel may have been disconnected, or connected with another token.
@@ -188,6 +214,10 @@ impl Engine {
                 drop(slot);
                 self.points.reach("outcome.before");
                 let now = self.clock.now();
+                if outcome.too_fast() {
+                    let person = send.conversation.as_ref().map(|conversation| conversation.id);
+                    self.outbox.spared.told(send.channel, person, channel.rules.pace, now);
+                }
                 let next = outbox::after_attempt(outcome, send.attempt, now, &channel.rules, self.spread(send.id));
                 // Taken up anew meanwhile: then only what is certain is told, and whoever has it now decides the rest.
                 let open = (!hand.taken_over() || matches!(next, Next::Sent(_))) && self.go_on(send, next).await;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use moka::sync::Cache;
@@ -156,6 +157,9 @@ pub(crate) struct CallOf {
 /// Denials of one call that are told.
 const DENIALS: usize = 16;
 
+/// For how many milliseconds a request waits for its turn, where it does not say how long it has.
+const PATIENCE: u64 = 5_000;
+
 impl Host {
     /// A host for one call of a run. The bodies are shared, not copied.
     pub(crate) fn new(engine: Engine, workspace: WorkspaceId, view: &View, plugin: Option<Arc<str>>, of: CallOf) -> Self {
@@ -247,10 +251,13 @@ impl StepHost for Host {
         // Plain http leads only where the operator opened it: `[egress] allow_private`.
         let sites = &asks.capabilities.http;
         let origins: Vec<String> = sites.iter().flat_map(|site| [site.origin(), format!("http://{}", site.host)]).collect();
+        let patience = Duration::from_millis(request.timeout.map_or(PATIENCE, i64::unsigned_abs));
+        let leave = self.engine.places.enter(self.workspace, &request, self.engine.clock.now(), patience).await?;
         if let Some(plugin) = &self.plugin {
             self.engine.ledger.sent(self.workspace, plugin, sized(&request));
         }
         let sent = self.engine.broker.send_among(&request, &credentials, &asks.slots(), &origins).await;
+        drop(leave);
         let outcome = if sent.is_ok() { "answered" } else { "refused" };
         metrics::counter!("pointsman_step_requests_total", "outcome" => outcome).increment(1);
         match sent {

@@ -173,6 +173,39 @@ async fn a_send_that_is_tried_again_holds_the_later_ones_for_two_minutes_at_most
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_provider_said_too_many_sends_at_the_pace_of_its_manifest_for_a_minute() {
+    let clock = VirtualClock::new(NOW);
+    let site = Site::new(&[SHOP]).await;
+    let host = site.host_at(Arc::new(clock.clone())).await;
+    site.emulator.fail([Fault::Status { status: 429, code: 130_429, retry_after: Some(600) }]);
+    site.emulator.say(ANA, "Ana", "hello").await.unwrap();
+    the_send_is(&host, SendState::Ready).await;
+    let others: Vec<String> = (0..5).map(|n| format!("1555100000{n}")).collect();
+    for other in &others {
+        site.emulator.say(other, "Ben", "hello").await.unwrap();
+    }
+    let after = |ms: i64| {
+        let (clock, site) = (&clock, &site);
+        async move {
+            clock.advance(ms);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            site.emulator.taken().len()
+        }
+    };
+    // 80 a second: one in 12.5 ms, however many wait.
+    assert_eq!(after(0).await, 0);
+    assert_eq!(after(13).await, 1);
+    assert_eq!(after(25).await, 3);
+    assert_eq!(after(25).await, 5);
+    clock.advance(60_000);
+    for other in &others {
+        site.emulator.say(other, "Ben", "again").await.unwrap();
+    }
+    assert_eq!(site.taken(10).await.len(), 10, "as fast as they are decided");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn statuses_move_a_message_forward_and_never_back() {
     let site = Site::new(&[SHOP]).await;
     let host = site.host().await;

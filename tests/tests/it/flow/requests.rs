@@ -108,7 +108,7 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
     assert_eq!(added["missing_secrets"], json!(["token"]), "{added}");
     site.write_workflow("desk", USES, &[]);
     site.done(&["publish", &site.workflows().to_string_lossy()]);
-    let process = site.serve(&[]);
+    let process = site.serve(&[("POINTSMAN_EGRESS__A_SECOND", "5")]);
     let mut n = 0;
     let good = json!({ "url": format!("http://{at}/v1/orders?of=ana"), "slot": "token", "place": "bearer" });
 
@@ -174,13 +174,19 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
     let away = fetch(&site, &mut n, json!([{ "url": format!("http://{at}/v1/away"), "slot": "token", "place": "bearer" }])).await;
     assert_eq!((&away[0]["status"], service.count()), (&json!(302), 3), "{away:?}");
 
+    // Not more often than the operator lets a workspace ask one place.
+    let answers = fetch(&site, &mut n, json!(vec![post; 16])).await;
+    let late = answers.iter().filter(|answer| answer.as_str().is_some_and(|why| why.contains("http.rate: "))).count();
+    assert!((1..=11).contains(&late) && answers[0]["status"] == 200, "{answers:?}");
+    assert_eq!(service.count(), 3 + 16 - late);
+
     // Taken back: from the next call on. The reason names what brings it back.
     let secret = format!("secret:token@{at}:bearer");
     told(&site, &["plugin", "revoke", DESK, &secret], 0);
     let mut answers = Vec::new();
     for _ in 0..100 {
         answers = fetch(&site, &mut n, json!([good])).await;
-        if answers[0].is_string() {
+        if answers[0].as_str().is_some_and(|why| !why.contains("http.rate: ")) {
             break;
         }
     }
