@@ -1,6 +1,6 @@
 //! T6: a host with many accounts, each with a token of its own, whose provider does its worst: it echoes the request in every way
-//! that it can think of, refuses, breaks, hangs, leads elsewhere, hangs up. Then the host is killed, and everything that it left or
-//! told is swept. All tokens begin alike, with what nothing else has: a part of one is as good a find as a whole.
+//! that it can think of, refuses, breaks, hangs, leads elsewhere, hangs up; and a step with a secret of its own that panics with what it
+//! got for it. Then the host is killed, and everything that it left or told is swept. All tokens begin alike, with what nothing else has: a part of one is as good a find as a whole.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -14,22 +14,25 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use memchr::memmem;
 use pointsman_emulator::WhatsappConfig;
+use pointsman_package::Package;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use super::Proved;
 use super::forms::{forms, inflated};
 use super::slow::Hook;
+use super::{Proved, rig};
 use crate::proof::Setting;
 use crate::proof::provider::Provider;
-use crate::proof::site::{Flow, Host, Site};
+use crate::proof::site::{Host, Site};
 
 /// What every token begins with. Long enough that each of its forms is found by itself.
 const BEGINNING: &str = "EAAq9ZtWk4Xv7Lm2Pd8s";
 
-const ECHO: Flow = ("echo", "name: echo\non: message\nsteps:\n  - reply: \"You said: ${event.text}\"\n", &[]);
+/// A workflow that answers. Its step asks the provider with a secret of its own, and panics with what it got.
+const ECHO: &str = "name: echo\non: message\nsteps:\n  - reply: \"You said: ${event.text}\"\n  - if: event.text != \"hello\"\n    use: acme/desk\n    \
+     with: { do: confess, requests: \"${event.text}\" }\n    retry: 0\n";
 
 /// Ways in which the provider answers, by turns.
 const WAYS: usize = 8;
@@ -39,10 +42,10 @@ pub async fn prove(setting: &Setting) -> Proved {
     std::fs::create_dir_all(&setting.folder)?;
     let folder = tempfile::tempdir_in(&setting.folder)?;
     let provider = Provider::start(folder.path(), WhatsappConfig::default())?;
-    let site = Site::make(setting, &folder.path().join("site"), &provider, &[ECHO], Duration::from_secs(2)).await?;
+    let site = Site::make(setting, &folder.path().join("site"), &provider, &[], Duration::from_secs(2)).await?;
     let worst = Worst::start().await?;
     let count = setting.scaled(1_000, 2 * WAYS);
-    let allowed = format!("[{:?}, {:?}]", provider.account.address(), worst.address);
+    let allowed = format!("[{:?}, {:?}, {:?}]", provider.account.address(), worst.address, worst.named());
     let mut hooks = Vec::with_capacity(count);
     for n in 0..count {
         let token = format!("{BEGINNING}{:024x}", u128::from(n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C));
@@ -55,6 +58,7 @@ pub async fn prove(setting: &Setting) -> Proved {
         let added: Value = serde_json::from_slice(&output.stdout)?;
         hooks.push((added.get("id").and_then(Value::as_str).context("an id")?.to_owned(), account));
     }
+    install(&site, folder.path(), &worst, &allowed).await?;
     let extra = [("POINTSMAN_EGRESS__ALLOW_PRIVATE", allowed.as_str()), ("POINTSMAN_TELEMETRY__LOG", "trace")];
     let host = site.try_start(0, &extra).await?.context("the host did not start")?;
     let (public, _) = host.hook.split_once("/hooks/").context("a hook")?;
@@ -62,17 +66,26 @@ pub async fn prove(setting: &Setting) -> Proved {
         let hook = Hook::of(format!("{public}/hooks/{channel}"), account.clone());
         ensure!(hook.say(n, "hello").await? == 200, "a webhook was not taken");
     }
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while worst.asked.load(Ordering::SeqCst) < count {
-        ensure!(Instant::now() < deadline, "only {} of {count} tokens were sent", worst.asked.load(Ordering::SeqCst));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    worst.was_asked(count).await?;
+    // Once for each way in which the provider answers, the hanging one among them.
+    let (channel, account) = hooks.first().context("a channel")?;
+    let hook = Hook::of(format!("{public}/hooks/{channel}"), account.clone());
+    let before = worst.asked.load(Ordering::SeqCst);
+    let confession = json!([{ "url": format!("http://{}/", worst.named()), "slot": "token", "place": "bearer" }]).to_string();
+    for n in 0..2 * WAYS {
+        ensure!(hook.say(count + n, &confession).await? == 200, "a webhook was not taken");
     }
+    // What each says is echoed, too.
+    worst.was_asked(before + 4 * WAYS).await?;
     // Until the slowest answers have timed out, and what failed was tried again or parked.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut places = told(&site, &host).await?;
     host.kill().await?;
     places.extend(files(&site.dir)?);
     let bytes: usize = places.iter().map(|(_, bytes)| bytes.len()).sum();
+    let list = places.iter().find(|(name, _)| name == "park list").context("what is parked")?;
+    let panicked = memmem::find_iter(&list.1, b"plugin.trap").count();
+    ensure!(panicked >= WAYS, "the step panicked {panicked} times: {}", String::from_utf8_lossy(&list.1));
     let hits: Vec<&str> = places.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name.as_str()).collect();
     // The sweep can find something: the provider saw the tokens.
     ensure!(worst.tokens.load(Ordering::SeqCst) >= count, "the tokens were not in the requests");
@@ -80,6 +93,30 @@ pub async fn prove(setting: &Setting) -> Proved {
     ensure!(trace, "nothing was written at TRACE");
     let seen = format!("{count} tokens, {WAYS} ways, {} places, {} MiB: found in {hits:?}", places.len(), bytes >> 20);
     Ok((seen, hits.is_empty()))
+}
+
+/// Hands the step in that panics, with a secret of its own, and the workflow.
+async fn install(site: &Site, folder: &std::path::Path, worst: &Worst, allowed: &str) -> Result<()> {
+    let asks = format!(
+        "http = [{{ host = {:?}, methods = [\"GET\"], paths = [\"/\"], credential = \"token\", why = \"asks\" }}]",
+        worst.named()
+    );
+    let file = folder.join("desk.plugin");
+    std::fs::write(&file, Package::write(&rig::manifest_text("acme/desk", &asks), &rig::guest("hostile")?, None)?)?;
+    let secret = format!("{BEGINNING}{:024x}", 0xDE5C_u64);
+    let extra = [("POINTSMAN_SECRET_TOKEN", secret.as_str()), ("POINTSMAN_EGRESS__ALLOW_PRIVATE", allowed)];
+    let file = file.to_string_lossy();
+    for args in [&["plugin", "add", &file, "--unsigned", "--grant", "all"][..], &["plugin", "secret", "acme/desk", "token"]] {
+        let output = site.cli(args, &extra).await?;
+        ensure!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+        ensure!(!holds(&output.stdout) && !holds(&output.stderr), "the command line shows a secret");
+    }
+    let flow = site.dir.join("workflows/echo");
+    std::fs::create_dir_all(&flow)?;
+    std::fs::write(flow.join("workflow.yaml"), ECHO)?;
+    let published = site.publish(&[]).await?;
+    ensure!(published.status.success(), "publish: {}", String::from_utf8_lossy(&published.stdout));
+    Ok(())
 }
 
 /// Whether a token, or its beginning, stands somewhere in these bytes, also behind gzip.
@@ -179,6 +216,21 @@ impl Worst {
             }
         });
         Ok(Self { address, asked, tokens })
+    }
+
+    /// Its address by name: manifests know no others.
+    fn named(&self) -> String {
+        self.address.replace("127.0.0.1", "worst.localhost")
+    }
+
+    /// Waits until so many requests came.
+    async fn was_asked(&self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.asked.load(Ordering::SeqCst) < count {
+            ensure!(Instant::now() < deadline, "only {} of {count} requests came", self.asked.load(Ordering::SeqCst));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 }
 

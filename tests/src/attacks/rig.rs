@@ -34,7 +34,6 @@ act = { why = "tries" }
 state = { scope = "contact", why = "tries" }
 conversation = { why = "tries" }
 knowledge = { why = "tries" }
-http = [{ host = "api.example.com", methods = ["GET"], why = "tries" }]
 "#;
 
 /// A manifest of a step that asks for everything but a model: who may wait for one is cut a minute later.
@@ -43,8 +42,15 @@ pub fn manifest(id: &str) -> Result<Manifest> {
 }
 
 fn asking(id: &str, more: &str) -> Result<Manifest> {
+    let http = "http = [{ host = \"api.example.com\", methods = [\"GET\"], why = \"tries\" }]";
+    Manifest::parse(&manifest_text(id, &format!("{http}\n{more}"))).context("a manifest")
+}
+
+/// The text of such a manifest, with requests as they are asked for here.
+#[must_use]
+pub fn manifest_text(id: &str, http: &str) -> String {
     let head = "version = \"1.0.0\"\nworld = \"pointsman:plugin/step@0.1.0\"\nsummary = \"Tries everything\"\n[capabilities]";
-    Manifest::parse(&format!("id = \"{id}\"\n{head}\n{CAPABILITIES}{more}")).context("a manifest")
+    format!("id = \"{id}\"\n{head}\n{CAPABILITIES}{http}")
 }
 
 /// The component of a guest of `tests/guests`, built where it must be.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -89,7 +89,10 @@ impl Site {
                 std::fs::write(folder.join(script), text)?;
             }
         }
-        site.publish(&[]).await?;
+        if !flows.is_empty() {
+            let published = site.publish(&[]).await?;
+            ensure!(published.status.success(), "publish: {}", String::from_utf8_lossy(&published.stdout));
+        }
         // A second host has a folder of its own: the same configuration and master key, its own notes.
         for number in 1..setting.hosts {
             let folder = site.folder(number);

@@ -129,8 +129,8 @@ impl Guest for Hostile {
                     Err(refusal) => done(told(refusal)),
                 }
             }
-            // Requests as its input says them, one after the other.
-            "fetch" => {
+            // Requests as its input says them, one after the other. And what they brought, told in a panic.
+            "fetch" | "confess" => {
                 let mut all = Vec::new();
                 let requests = match &input["requests"] {
                     Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
@@ -161,6 +161,7 @@ impl Guest for Hostile {
                         Err(refusal) => told(refusal),
                     });
                 }
+                assert!(text("do") == "fetch", "{}", json!(all));
                 done(json!(all))
             }
             // A header that says what only the broker may say, or a million of them.

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pointsman_emulator::Fault;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -100,6 +101,12 @@ fn memory(process: &Process) -> u64 {
     kib.unwrap().parse::<u64>().unwrap() / 1024
 }
 
+/// Another contact.
+const BEN: &str = "15550310999";
+
+/// For how long the disk is full.
+const FULL: Duration = Duration::from_secs(5);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_answered_503_reads_go_on_and_it_heals_by_itself() {
     if skipped("the disk is that of the server") {
@@ -109,7 +116,16 @@ async fn a_full_disk_is_answered_503_reads_go_on_and_it_heals_by_itself() {
     let process = disk.serve(&[]);
     assert_eq!(disk.deliver(&process, "wamid.before", ANA, "before").await.0, 200);
     disk.site.taken(1).await;
+    // Some work is under way: one send waits for its answer, and of the others some are read, some routed, some decided.
+    disk.site.emulator.fail([Fault::AnswerLate(Duration::from_secs(1))]);
+    assert_eq!(disk.deliver(&process, "wamid.slow", BEN, "slow").await.0, 200);
+    disk.site.taken(2).await;
+    let other = |n: usize| format!("1555031{n:04}");
+    for n in 0..10 {
+        assert_eq!(disk.deliver(&process, &format!("wamid.under{n}"), &other(n), "under way").await.0, 200);
+    }
     disk.does("full");
+    let since = Instant::now();
     for n in 0..20 {
         let (status, head) = disk.deliver(&process, &format!("wamid.full{n}"), ANA, &format!("full {n}")).await;
         assert_eq!(status, 503, "not acknowledged: it is not on disk");
@@ -118,17 +134,22 @@ async fn a_full_disk_is_answered_503_reads_go_on_and_it_heals_by_itself() {
     let (status, books) = get(&process.private, "/api/v1/books").await;
     assert_eq!((status, books.contains("\"done\":1")), (200, true), "what is there can be read: {books}");
     assert_eq!(get(&process.private, "/readyz").await.0, 200);
+    tokio::time::sleep(FULL.saturating_sub(since.elapsed())).await;
     disk.does("");
     // The provider delivers again what was not acknowledged.
     for n in 0..20 {
         assert_eq!(disk.deliver(&process, &format!("wamid.full{n}"), ANA, &format!("full {n}")).await.0, 200);
     }
-    let taken = disk.site.taken(21).await;
-    let said: Vec<&str> = taken.iter().filter_map(|s| s.text()).collect();
+    disk.site.taken(32).await;
+    let said = disk.site.emulator.said_to(ANA);
     let expected: Vec<String> = ["before".to_owned()].into_iter().chain((0..20).map(|n| format!("full {n}"))).collect();
     assert_eq!(said, expected.iter().map(|t| format!("You said: {t}")).collect::<Vec<_>>(), "once each, in their order");
     let books = disk.settled(process).await;
-    assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&21.into(), &21.into()), "{books}");
+    assert_eq!(disk.site.emulator.said_to(BEN), ["You said: slow"]);
+    for n in 0..10 {
+        assert_eq!(disk.site.emulator.said_to(&other(n)), ["You said: under way"]);
+    }
+    assert_eq!((&books["webhooks"]["done"], &books["sends"]["sent"]), (&32.into(), &32.into()), "{books}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
