@@ -122,7 +122,12 @@ fn in_browser(main: Runner) -> Result<Part> {
 
 fn runner(command: &mut Command, runner: Runner) -> &mut Command {
     match runner {
-        Runner::Nextest => command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]),
+        Runner::Nextest => {
+            // The longest tests mostly wait: for a lease to end, for a host to come back.
+            let at_once = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+            command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass", "--test-threads"]);
+            command.arg(at_once.to_string())
+        }
         Runner::CargoTest => command.args(["test", "--workspace", "--no-fail-fast"]),
     }
 }
