@@ -1,14 +1,16 @@
-//! Takes connections and ends them. The attacks that stop here: a client that sends its headers for ever (a deadline), one
-//! that opens connections for ever (a cap: the next one waits in the kernel's queue; without descriptors those that ask
+//! Takes connections and ends them. The attacks that stop here: a client that sends its headers for ever (a deadline, and until they
+//! are whole it is a socket and a timer that is looked at ever more seldom: ten thousand of them keep nobody waiting), one that opens connections for ever (a cap: the next one waits in the kernel's queue; without descriptors those that ask
 //! nothing leave), headers without end (a buffer's size).
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -18,6 +20,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -26,6 +29,13 @@ const HEAD: usize = 64 << 10;
 
 /// How long to rest when the system has no descriptors left.
 const REST: Duration = Duration::from_millis(50);
+
+/// Bytes in which the end of a head is looked for before anything is made ready for its request; whoever sent more has sent enough.
+const LOOKED_AT: usize = 8 << 10;
+
+/// After the first look that found no whole head, and at most, until the next one.
+const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a port grants its clients.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +107,10 @@ where
         };
         let (http, answer, closing, crowded) = (http.clone(), answer.clone(), closing.clone(), Arc::clone(&crowded));
         tokio::spawn(async move {
-            connection(&http, (stream, peer), (closing, &crowded), answer).await;
+            if begun(&stream, patience.head, (closing.clone(), &crowded)).await {
+                // Made when it is needed: until then this task is small.
+                Box::pin(connection(&http, (stream, peer), (closing, &crowded), answer)).await;
+            }
             drop(place);
         });
     }
@@ -123,6 +136,53 @@ pub(crate) async fn serve_router(listener: TcpListener, router: Router, closing:
                 Err(never) => match never {},
             }
         }
+    })
+    .await
+}
+
+/// Waits until the first head of a connection is there. False when the client left or took too long, or when it is to leave.
+async fn begun(stream: &TcpStream, patience: Duration, (mut closing, crowded): (watch::Receiver<bool>, &Notify)) -> bool {
+    let whole = async {
+        let mut pause = PAUSE;
+        while !look(stream).await? {
+            // What comes meanwhile wakes nobody.
+            tokio::time::sleep(pause).await;
+            pause = (4 * pause).min(LONGEST_PAUSE);
+        }
+        Ok::<_, io::Error>(())
+    };
+    let begun = tokio::select! {
+        whole = tokio::time::timeout(patience, whole) => matches!(whole, Ok(Ok(()))),
+        () = closed(&mut closing) => false,
+        () = crowded.notified() => false,
+    };
+    if !begun {
+        // Where something is left unread the client would be told of an error, not of an end.
+        let _ = SEEN.with_borrow_mut(|bytes| stream.try_read(bytes));
+    }
+    begun
+}
+
+thread_local! {
+    /// Room for what came first.
+    static SEEN: RefCell<Box<[u8]>> = RefCell::new(vec![0; LOOKED_AT].into());
+}
+
+/// Whether what came first ends a head, or is such that it need not be asked; it stays unread. Waits for the first byte.
+async fn look(stream: &TcpStream) -> io::Result<bool> {
+    poll_fn(|context| {
+        SEEN.with_borrow_mut(|bytes| {
+            let mut seen = ReadBuf::new(bytes);
+            let count = ready!(stream.poll_peek(context, &mut seen))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let bytes = seen.filled();
+            let ends = |end: &[u8]| bytes.windows(end.len()).any(|part| part == end);
+            // What is no HTTP (a hand that wants TLS) is told so at once.
+            let strange = bytes.first().is_some_and(|first| !first.is_ascii_graphic() && !first.is_ascii_whitespace());
+            Poll::Ready(Ok(strange || count == LOOKED_AT || ends(b"\n\r\n") || ends(b"\n\n")))
+        })
     })
     .await
 }

@@ -100,6 +100,18 @@ async fn who_is_slow_is_cut() {
     assert!(silent.status == 0 || silent.status == 408, "{}", silent.head);
     let half = raw(&port.address, b"POST /hooks/7 HTTP/1.1\r\nhost: h\r\nx-slow: ").await;
     assert!(half.status == 0 || half.status == 408, "{}", half.head);
+    // In two pieces it is a head like any other.
+    let mut pieces = TcpStream::connect(&port.address).await.unwrap();
+    pieces.write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    pieces.write_all(b"\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut pieces, &mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 404"), "{}", String::from_utf8_lossy(&answer));
+    // Who does not speak HTTP is told so before his time is over.
+    let since = std::time::Instant::now();
+    let strange = raw(&port.address, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
+    assert!(strange.status == 400 && since.elapsed() < Duration::from_millis(250), "{}", strange.head);
     let stalled = raw(&port.address, b"POST /hooks/7 HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc").await;
     assert_eq!(stalled.status, 408);
     // Drips often enough to never be silent, and is still cut.
