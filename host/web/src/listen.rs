@@ -34,7 +34,7 @@ const REST: Duration = Duration::from_millis(50);
 const LOOKED_AT: usize = 8 << 10;
 
 /// After the first look that found no whole head, and at most, until the next one.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a port grants its clients.
@@ -147,7 +147,7 @@ async fn begun(stream: &TcpStream, patience: Duration, (mut closing, crowded): (
         while !look(stream).await? {
             // What comes meanwhile wakes nobody.
             tokio::time::sleep(pause).await;
-            pause = (4 * pause).min(LONGEST_PAUSE);
+            pause = (10 * pause).min(LONGEST_PAUSE);
         }
         Ok::<_, io::Error>(())
     };
