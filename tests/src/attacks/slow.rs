@@ -199,7 +199,7 @@ pub async fn measure(setting: &Setting) -> Result<Found> {
     let site = Site::make(setting, &folder.path().join("site"), &provider, &[NOTED], Duration::from_secs(2)).await?;
     let host = site.start(0).await?;
     let hook = Hook::of(host.hook.clone(), provider.account.config().phone_number_id.clone());
-    let (count, few) = (setting.scaled(10_000, 60), setting.scaled(500, 50));
+    let (count, few) = (setting.scaled(10_000, 60), setting.scaled(2_000, 50));
     // What is used for the first time is made ready.
     let (warm, _) = hook.deliveries(0, move |n| n < few / 4).await?;
     let (before, lost) = hook.deliveries(warm.len(), move |n| n < few).await?;
