@@ -25,7 +25,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::future::{Future as _, poll_fn};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use pointsman_core::failure::{Class, Failure};
@@ -33,6 +35,7 @@ use pointsman_core::ports::{HttpRequest, HttpResponse};
 use pointsman_manifest::{CredentialSlot, Handshake, VerifyScheme};
 use pointsman_vault::{CredentialOpener, CredentialPlace, Keyring, SecretString, StoreKeys, Succession};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 mod answers;
 mod ask;
@@ -114,8 +117,8 @@ pub struct Broker(Way);
 
 #[derive(Debug, Clone)]
 enum Way {
-    /// In this process.
-    Here(Arc<Service>),
+    /// In this process; with the runtime that has its sockets.
+    Here(Arc<Service>, Option<Handle>),
     /// In a process of its own.
     There(Arc<Client>),
 }
@@ -126,7 +129,7 @@ impl Broker {
     /// # Errors
     /// `config.egress`: an entry of `allow_private` is no `host:port`. `egress.client`: no root certificates.
     pub fn new(opener: CredentialOpener, config: &EgressConfig) -> Result<Self, Failure> {
-        Ok(Self(Way::Here(Arc::new(Service::new(opener, config)?))))
+        Ok(Self::here(Service::new(opener, config)?))
     }
 
     /// The broker, in this process, as a host has it: it holds the master key, and notes answers in this folder.
@@ -136,7 +139,11 @@ impl Broker {
     pub fn noting(keyring: Keyring, config: &EgressConfig, folder: PathBuf) -> Result<Self, Failure> {
         let mut service = Service::new(keyring.credential_vault().1, config)?;
         service.answers = Some(Answers::new(folder, keyring.answers()));
-        Ok(Self(Way::Here(Arc::new(service.holding(keyring)))))
+        Ok(Self::here(service.holding(keyring)))
+    }
+
+    fn here(service: Service) -> Self {
+        Self(Way::Here(Arc::new(service), Handle::try_current().ok()))
     }
 
     /// The keys of store and engine: while the master key is being replaced, told by what the key store says of it, those of both;
@@ -154,7 +161,15 @@ impl Broker {
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Reply, EgressError> {
         match &self.0 {
-            Way::Here(service) => Ok(service.answer(ask).await),
+            Way::Here(service, sockets) => {
+                let mut answer = pin!(service.answer(ask));
+                let answered = poll_fn(|context| {
+                    // Whoever asks may be on a thread whose runtime has no sockets, as those of guests are.
+                    let _there = sockets.as_ref().map(Handle::enter);
+                    answer.as_mut().poll(context)
+                });
+                Ok(answered.await)
+            }
             Way::There(client) => client.ask(ask).await,
         }
     }
@@ -236,7 +251,7 @@ impl Broker {
     /// The outcome of the send with this key is kept: its notes are wiped.
     pub fn forget(&self, key: &str) {
         match &self.0 {
-            Way::Here(service) => drop(service.forget(key)),
+            Way::Here(service, _) => drop(service.forget(key)),
             Way::There(client) => client.tell(&Ask::Forget(key)),
         }
     }
@@ -244,7 +259,7 @@ impl Broker {
     /// Everything that was under way when this host ended has been taken up: the notes of earlier processes are deleted.
     pub fn forget_found(&self) {
         match &self.0 {
-            Way::Here(service) => {
+            Way::Here(service, _) => {
                 let service = Arc::clone(service);
                 tokio::spawn(async move { service.forget_found().await });
             }

@@ -34,7 +34,7 @@ pub fn refuse(mut socket: Socket, why: &str) -> io::Result<()> {
 /// # Errors
 /// The socket failed, or what came over it is none of ours.
 pub async fn serve(broker: Broker, mut socket: Socket, close: impl Future<Output = ()>) -> io::Result<()> {
-    let Way::Here(service) = broker.0 else { return Err(io::Error::other("this broker is a client itself")) };
+    let Way::Here(service, _) = broker.0 else { return Err(io::Error::other("this broker is a client itself")) };
     // Before the first question: a successor must see that there is somebody to wait for.
     service.answers.as_ref().inspect(|answers| answers.open());
     socket.write_all(&[READY])?;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::packages::told;
-use crate::support::parcels::{component, manifest, package};
+use crate::support::parcels::{SMALL, component, manifest, package};
 use crate::support::{Site, eventually};
 
 const WS: pointsman_core::id::Id = pointsman::wiring::FIRST_WORKSPACE;
@@ -211,5 +211,26 @@ async fn a_step_calls_a_service_with_a_secret_that_it_never_sees() {
     store.close().await.unwrap();
     let places = site.left_behind();
     assert_eq!(crate::support::sweep::hits(&places, SECRET), Vec::<String>::new());
+    site.books();
+}
+
+/// Where the broker is a part of the host, a step that waits for an answer waits on a thread of guests, which has no sockets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_calls_a_service_where_the_broker_has_no_process_of_its_own() {
+    let service = Service::start().await;
+    let at = &service.address;
+    let mut site = Site::new(&[]).await;
+    site.allowed.push(at.clone());
+    let http = format!("http = [{{ host = \"{at}\", methods = [\"GET\"], paths = [\"/v1\"], why = \"orders\" }}]");
+    let asks = SMALL.lines().filter(|line| !line.starts_with("http")).chain([http.as_str()]).collect::<Vec<_>>().join("\n");
+    let file = site.dir.path().join("desk.plugin");
+    std::fs::write(&file, package(manifest(DESK, "1.0.0", &asks).as_bytes(), &component(b'a'), 7)).unwrap();
+    told(&site, &["plugin", "add", &file.to_string_lossy(), "--grant", "all"], 0);
+    site.write_workflow("desk", USES, &[]);
+    site.done(&["publish", &site.workflows().to_string_lossy()]);
+    let process = site.serve(&[("POINTSMAN_BROKER__PROCESS", "false")]);
+    let answers = fetch(&site, &mut 0, json!([{ "url": format!("http://{at}/v1/orders") }])).await;
+    assert_eq!((&answers[0]["status"], service.count()), (&json!(200), 1), "{answers:?}");
+    process.stop();
     site.books();
 }
