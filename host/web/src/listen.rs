@@ -1,6 +1,7 @@
 //! Takes connections and ends them. The attacks that stop here: a client that sends its headers for ever (a deadline, and until they
-//! are whole it is a socket and a timer that is looked at ever more seldom: ten thousand of them keep nobody waiting), one that opens connections for ever (a cap: the next one waits in the kernel's queue; without descriptors those that ask
-//! nothing leave), headers without end (a buffer's size).
+//! are whole it is a socket and a timer that is looked at ever more seldom: ten thousand of them keep nobody waiting), one that
+//! opens connections for ever (a cap: the next one waits in the kernel's queue; without descriptors those that ask nothing leave),
+//! headers without end (a buffer's size).
 
 use std::cell::RefCell;
 use std::convert::Infallible;
