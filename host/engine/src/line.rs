@@ -342,9 +342,6 @@ impl Engine {
         let (decide, sends) = leg.into_decide();
         let raised: Vec<Id> = decide.raised.iter().map(|raised| raised.id).collect();
         let conversation = decide.conversation.clone();
-        if let Some(conversation) = &conversation {
-            self.pace.said(conversation.id, sends.len(), self.clock.now());
-        }
         let (body, contact) = (decide.conversation_body.clone(), decide.contact_body.clone());
         let turns = leg_view.filter(|view| !view.conversation.waits.is_empty());
         let turn = self.working.take(workspace).await;
@@ -352,6 +349,8 @@ impl Engine {
         self.store.decide(decide).await?;
         drop(turn);
         if let Some(conversation) = conversation {
+            // Not before: what could not be written is decided again, and said once.
+            self.pace.said(conversation.id, sends.len(), self.clock.now());
             self.bodies.put(&conversation, body.map(Arc::new), contact.map(Arc::new));
         }
         kinds.iter().filter(|kind| kind.0).for_each(|(_, _, after)| self.points.reach(after));
