@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ where
         };
         let (http, answer, closing, crowded) = (http.clone(), answer.clone(), closing.clone(), Arc::clone(&crowded));
         tokio::spawn(async move {
-            if begun(&stream, patience.head, (closing.clone(), &crowded)).await {
+            if let Some(stream) = begun(stream, patience.head, (closing.clone(), &crowded)).await {
                 // Made when it is needed: until then this task is small.
                 Box::pin(connection(&http, (stream, peer), (closing, &crowded), answer)).await;
             }
@@ -141,27 +141,50 @@ pub(crate) async fn serve_router(listener: TcpListener, router: Router, closing:
     .await
 }
 
-/// Waits until the first head of a connection is there. False when the client left or took too long, or when it is to leave.
-async fn begun(stream: &TcpStream, patience: Duration, (mut closing, crowded): (watch::Receiver<bool>, &Notify)) -> bool {
+/// Waits until the first head of a connection is there, and gives it back. `None` when the client left or took too long, or when it
+/// is to leave.
+async fn begun(
+    stream: TcpStream,
+    patience: Duration,
+    (mut closing, crowded): (watch::Receiver<bool>, &Notify),
+) -> Option<TcpStream> {
+    let mut leave = pin!(async {
+        tokio::select! {
+            () = tokio::time::sleep(patience) => {}
+            () = closed(&mut closing) => {}
+            () = crowded.notified() => {}
+        }
+    });
+    let whole = tokio::select! {
+        whole = first_look(&stream) => whole.ok()?,
+        () = leave.as_mut() => return None,
+    };
+    if whole {
+        return Some(stream);
+    }
+    // Nobody watches it any more: what comes meanwhile wakes nobody.
+    let stream = stream.into_std().ok()?;
     let whole = async {
         let mut pause = PAUSE;
-        while !look(stream).await? {
-            // What comes meanwhile wakes nobody.
+        loop {
             tokio::time::sleep(pause).await;
-            pause = (10 * pause).min(LONGEST_PAUSE);
+            match SEEN.with_borrow_mut(|bytes| stream.peek(bytes).map(|count| bytes.get(..count).is_some_and(is_whole))) {
+                Ok(false) => pause = (10 * pause).min(LONGEST_PAUSE),
+                Ok(true) => return true,
+                Err(_gone) => return false,
+            }
         }
-        Ok::<_, io::Error>(())
     };
-    let begun = tokio::select! {
-        whole = tokio::time::timeout(patience, whole) => matches!(whole, Ok(Ok(()))),
-        () = closed(&mut closing) => false,
-        () = crowded.notified() => false,
+    let whole = tokio::select! {
+        whole = whole => whole,
+        () = leave => false,
     };
-    if !begun {
+    if !whole {
         // Where something is left unread the client would be told of an error, not of an end.
-        let _ = SEEN.with_borrow_mut(|bytes| stream.try_read(bytes));
+        let _ = SEEN.with_borrow_mut(|bytes| (&stream).read(bytes));
+        return None;
     }
-    begun
+    TcpStream::from_std(stream).ok()
 }
 
 thread_local! {
@@ -169,23 +192,24 @@ thread_local! {
     static SEEN: RefCell<Box<[u8]>> = RefCell::new(vec![0; LOOKED_AT].into());
 }
 
-/// Whether what came first ends a head, or is such that it need not be asked; it stays unread. Waits for the first byte.
-async fn look(stream: &TcpStream) -> io::Result<bool> {
+/// Waits for what comes first, which stays unread; tells whether it is enough.
+async fn first_look(stream: &TcpStream) -> io::Result<bool> {
     poll_fn(|context| {
         SEEN.with_borrow_mut(|bytes| {
             let mut seen = ReadBuf::new(bytes);
             let count = ready!(stream.poll_peek(context, &mut seen))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-            }
-            let bytes = seen.filled();
-            let ends = |end: &[u8]| bytes.windows(end.len()).any(|part| part == end);
-            // What is no HTTP (a hand that wants TLS) is told so at once.
-            let strange = bytes.first().is_some_and(|first| !first.is_ascii_graphic() && !first.is_ascii_whitespace());
-            Poll::Ready(Ok(strange || count == LOOKED_AT || ends(b"\n\r\n") || ends(b"\n\n")))
+            Poll::Ready(if count == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(is_whole(seen.filled())) })
         })
     })
     .await
+}
+
+/// Whether what came first ends a head, or is such that it need not be asked.
+fn is_whole(seen: &[u8]) -> bool {
+    let ends = |end: &[u8]| seen.windows(end.len()).any(|part| part == end);
+    // What is no HTTP (a hand that wants TLS) is told so at once.
+    let strange = seen.first().is_some_and(|first| !first.is_ascii_graphic() && !first.is_ascii_whitespace());
+    strange || seen.len() == LOOKED_AT || ends(b"\n\r\n") || ends(b"\n\n")
 }
 
 async fn connection<A, F, B>(
