@@ -22,6 +22,6 @@ mod tests;
 pub use fault::{Fault, HookFault};
 pub use hook::{Change, HELD, Subscription, Undelivered};
 pub use llm::{Asked, Llm, LlmConfig, Mode};
-pub use talk::{Button, By, Contact, Line};
+pub use talk::{Button, By, Contact, Line, unix_us};
 pub use telegram::{Call, Share, Telegram, TelegramConfig};
 pub use whatsapp::{Sent, Whatsapp, WhatsappConfig};

@@ -1,7 +1,7 @@
 //! A provider's own log: an append-only file of what it received, took and answered, one JSON object a line, with a sync of its
 //! own. Whoever judges a host reads it; the host under test never does.
 //!
-//! Lines are written by a thread of their own, many at a time. `at` is unix milliseconds.
+//! Lines are written by a thread of their own, many at a time. `at` is unix milliseconds, `us` the same in microseconds.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::talk::unix_ms;
+use crate::talk::unix_us;
 
 enum Asked {
     Line(Vec<u8>),
@@ -35,7 +35,9 @@ impl Log {
     pub(crate) fn note(&self, what: &str, mut line: Value) {
         if let Some(object) = line.as_object_mut() {
             object.insert("what".to_owned(), json!(what));
-            object.insert("at".to_owned(), json!(unix_ms()));
+            let us = unix_us();
+            object.insert("at".to_owned(), json!(us / 1_000));
+            object.insert("us".to_owned(), json!(us));
         }
         let _ = self.0.send(Asked::Line(format!("{line}\n").into_bytes()));
     }

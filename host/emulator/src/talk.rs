@@ -87,10 +87,16 @@ impl Line {
     }
 }
 
-/// Unix milliseconds.
+/// Unix microseconds, by the clock of the emulated providers.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "an emulated provider keeps its own time")]
+pub fn unix_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Unix milliseconds.
 pub(crate) fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+    unix_us() / 1_000
 }
 
 /// All conversations of an account.

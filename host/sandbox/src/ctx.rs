@@ -2,6 +2,7 @@
 //! of it outlives the call in a kept instance.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pointsman_core::clock::Instant;
 use pointsman_core::effect::Effect;
@@ -23,6 +24,8 @@ const READS: u32 = 256;
 pub(crate) struct Ctx {
     /// The fence around its memory.
     pub(crate) fence: Fence,
+    /// Processor time that it had of the tick that it is in, on the guests' threads.
+    pub(crate) spent: Duration,
     /// Ticks that passed while the guest ran, since the budget was last set.
     pub(crate) ticks: u32,
     /// Ticks that it has.

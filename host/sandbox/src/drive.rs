@@ -4,7 +4,8 @@
 //! the few guest threads with other slow ones, a tick each: crowds take turns, so that however many slow guests one has, one of
 //! another waits for a tick and not for all of them. The steps of a workspace are a crowd, its channels are another. Who was slow the
 //! last time begins there, and so does a step that comes while slow ones of its workspace wait for each other. The threads stand
-//! back behind those of the line: a guest that computes for long keeps no message waiting.
+//! back behind those of the line, and let go of their processor each millisecond: a guest that computes for long keeps no message
+//! waiting.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -23,9 +24,13 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
+use crate::engine::Computing;
+
 thread_local! {
     /// Whether this is a thread of the guests.
     static OVER_THERE: Cell<bool> = const { Cell::new(false) };
+    /// The processor time of a thread of the guests when it last began with one, or looked at one.
+    static LOOKED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and on a busy
@@ -37,11 +42,18 @@ pub(crate) fn over_there() -> bool {
     OVER_THERE.get()
 }
 
+/// How long the guest of this thread, which is one of the guests', has computed since the last look at it.
+pub(crate) fn computed() -> Duration {
+    let now = of_this_thread();
+    now.saturating_sub(LOOKED.replace(now))
+}
+
 /// The threads of guests that take longer.
 pub(crate) struct Guests {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     threads: usize,
+    computing: Computing,
     /// Those that compute nothing are forgotten now and then.
     places: Mutex<HashMap<Crowd, Arc<Places>>>,
 }
@@ -68,7 +80,7 @@ pub(crate) enum Crowd {
 
 impl Guests {
     /// Starts `threads` threads.
-    pub(crate) fn new(threads: usize) -> Result<Self, Failure> {
+    pub(crate) fn new(threads: usize, computing: Computing) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("guest")
@@ -85,7 +97,7 @@ impl Guests {
             .enable_time()
             .build()
             .map_err(|e| Failure::new(Class::Transient, "sandbox.engine", format!("no threads for guests: {e}")))?;
-        Ok(Self { runtime: Some(runtime), threads: threads.max(1), places: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), threads: threads.max(1), computing, places: Mutex::default() })
     }
 
     fn places(&self, crowd: Crowd) -> Arc<Places> {
@@ -120,7 +132,7 @@ impl Guests {
         let Some(runtime) = &self.runtime else {
             return Err(Failure::new(Class::Transient, "sandbox.closed", "the sandbox is closing"));
         };
-        let mut task = Task(runtime.spawn(ByTurns::new(call, self.places(crowd))));
+        let mut task = Task(runtime.spawn(ByTurns::new(call, self.places(crowd), Arc::clone(&self.computing))));
         (&mut task.0).await.map_err(|e| {
             if e.is_panic() {
                 Failure::bug("sandbox.panic", "the host broke off while a guest ran; this is a mistake in the host")
@@ -152,12 +164,30 @@ struct ByTurns<T> {
     turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>>,
     /// Whether it is one of the calls that are counted.
     counted: bool,
+    computing: Computing,
     alarm: Arc<Alarm>,
 }
 
+/// One more that computes, until it is dropped.
+struct Computes<'a>(&'a Computing);
+
+impl<'a> Computes<'a> {
+    fn now(computing: &'a Computing) -> Self {
+        LOOKED.set(of_this_thread());
+        computing.fetch_add(1, Ordering::Relaxed);
+        Self(computing)
+    }
+}
+
+impl Drop for Computes<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl<T> ByTurns<T> {
-    fn new(call: Pin<Box<dyn Future<Output = T> + Send>>, places: Arc<Places>) -> Self {
-        Self { call, places, place: None, turn: None, counted: false, alarm: Arc::default() }
+    fn new(call: Pin<Box<dyn Future<Output = T> + Send>>, places: Arc<Places>, computing: Computing) -> Self {
+        Self { call, places, place: None, turn: None, counted: false, computing, alarm: Arc::default() }
     }
 
     fn count(&mut self, counted: bool) {
@@ -196,8 +226,9 @@ impl<T> Future for ByTurns<T> {
         this.count(true);
         let Some(place) = this.place(cx) else { return Poll::Pending };
         this.alarm.reset();
+        let computes = Computes::now(&this.computing);
         let polled = this.call.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&this.alarm))));
-        drop(place);
+        drop((computes, place));
         // It would go on: behind those of its crowd that wait already.
         let goes_on = polled.is_pending() && this.alarm.tell(cx.waker());
         this.count(goes_on);
@@ -206,6 +237,7 @@ impl<T> Future for ByTurns<T> {
             if this.place.is_some() {
                 cx.waker().wake_by_ref();
             }
+            std::thread::yield_now();
         }
         polled
     }
@@ -359,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_slow_guest_of_another_workspace_waits_for_no_crowd() {
-        let guests = Arc::new(Guests::new(1).unwrap());
+        let guests = Arc::new(Guests::new(1, Computing::default()).unwrap());
         let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         caller.block_on(async {
             let polls = Arc::new(AtomicUsize::new(0));
@@ -396,7 +428,7 @@ mod tests {
 
     #[test]
     fn who_waits_for_his_turn_loses_no_time() {
-        let guests = Arc::new(Guests::new(1).unwrap());
+        let guests = Arc::new(Guests::new(1, Computing::default()).unwrap());
         let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         caller.block_on(async {
             let hog = {
@@ -427,7 +459,7 @@ mod tests {
 
     #[test]
     fn quick_calls_stay_and_slow_ones_move() {
-        let guests = Guests::new(1).unwrap();
+        let guests = Guests::new(1, Computing::default()).unwrap();
         let here = std::thread::current().id();
         let caller = tokio::runtime::Builder::new_current_thread().build().unwrap();
         caller.block_on(async {
@@ -456,7 +488,7 @@ mod tests {
 
     #[test]
     fn those_who_wait_for_the_host_are_no_crowd() {
-        let guests = Arc::new(Guests::new(1).unwrap());
+        let guests = Arc::new(Guests::new(1, Computing::default()).unwrap());
         let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         caller.block_on(async {
             let (polled, mut heard) = tokio::sync::mpsc::unbounded_channel();
@@ -484,7 +516,7 @@ mod tests {
 
     #[test]
     fn a_call_that_nobody_waits_for_ends() {
-        let guests = Guests::new(1).unwrap();
+        let guests = Guests::new(1, Computing::default()).unwrap();
         let alive = Arc::new(());
         let held = alive.clone();
         let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -4,13 +4,27 @@
 //! pass the configuration and abort the process on the first overflow), memory beyond the cap, and a loop without end (the
 //! epoch moves every tick, and every loop and function of a guest looks at it).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pointsman_core::failure::{Class, Failure};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Guest time is measured in these; a guest lets others run at each.
+/// Guest time is counted in these; a guest lets other guests run at each.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// The epoch moves at each of these: a guest that has computed for longer than a tick lets everybody run who waits for its processor.
+/// Left to itself a system finds out at its own ticks, of 4 or 10 ms, that another thread has waited long enough.
+const BEAT: Duration = Duration::from_millis(1);
+
+/// Beats of a tick.
+pub(crate) const BEATS: u32 = 5;
+
+const _: () = assert!(BEAT.as_millis() * BEATS as u128 == TICK.as_millis(), "a tick is whole beats");
+
+/// How many guests compute for longer than a tick, at this moment. While there are none, nobody is woken for a beat.
+pub(crate) type Computing = Arc<AtomicUsize>;
 
 /// What a guest's own calls may use.
 const WASM_STACK: usize = 1 << 20;
@@ -28,7 +42,7 @@ pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 pub(crate) const PARTS: u32 = 8;
 
 /// An engine with places for `instances` guests at once, each with up to `memory` bytes.
-pub(crate) fn engine(instances: usize, memory: usize) -> Result<Engine, Failure> {
+pub(crate) fn engine(instances: usize, memory: usize, computing: &Computing) -> Result<Engine, Failure> {
     let places = u32::try_from(instances).unwrap_or(u32::MAX / PARTS).min(u32::MAX / PARTS);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(places)
@@ -52,7 +66,7 @@ pub(crate) fn engine(instances: usize, memory: usize) -> Result<Engine, Failure>
             format!("the sandbox cannot start here ({e}); it reserves address space, so look for a limit on virtual memory"),
         )
     })?;
-    tick(&engine)?;
+    beat(&engine, Arc::clone(computing))?;
     Ok(engine)
 }
 
@@ -75,17 +89,21 @@ fn settings() -> Config {
     config
 }
 
-/// Moves the epoch on every tick, for as long as the engine lives.
-fn tick(engine: &Engine) -> Result<(), Failure> {
+/// Moves the epoch on, for as long as the engine lives: at every beat while a guest computes, else by a whole tick at a time.
+fn beat(engine: &Engine, computing: Computing) -> Result<(), Failure> {
     let weak = engine.weak();
-    let ticks = std::thread::Builder::new().name("ticks".to_owned()).spawn(move || {
-        while let Some(engine) = weak.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
+    let beats = std::thread::Builder::new().name("ticks".to_owned()).spawn(move || {
+        // Beats until it rests again: guests that take turns leave moments in which none computes.
+        let mut awake = 0_u32;
+        loop {
+            awake = if computing.load(Ordering::Relaxed) > 0 { BEATS } else { awake.saturating_sub(1) };
+            let beats = if awake > 0 { 1 } else { BEATS };
+            std::thread::sleep(BEAT * beats);
+            let Some(engine) = weak.upgrade() else { return };
+            (0..beats).for_each(|_| engine.increment_epoch());
         }
     });
-    match ticks {
+    match beats {
         Ok(_) => Ok(()),
         Err(e) => Err(Failure::new(Class::Transient, "sandbox.engine", format!("no thread for the ticks: {e}"))),
     }

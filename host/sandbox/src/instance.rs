@@ -1,6 +1,7 @@
 //! One guest with a memory of its own: made fresh, given a budget, thrown away at the first thing that is out of order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pointsman_core::failure::{Class, Failure, PluginFailure};
 use pointsman_core::ports::{Outcome, Usage};
@@ -9,7 +10,7 @@ use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
 use crate::ctx::{Ctx, Leg};
 use crate::drive;
-use crate::engine::TICK;
+use crate::engine::{BEATS, TICK};
 use crate::json;
 use crate::limit::{Fence, HANDLES, Hit, explain};
 use crate::loader::{Linked, Plugin};
@@ -40,28 +41,43 @@ pub(crate) enum Guest {
 pub(crate) fn store(engine: &Engine, leg: Leg) -> Store<Ctx> {
     let limits = leg.limits;
     let budget = u32::try_from(limits.cpu / i64::try_from(TICK.as_millis()).unwrap_or(1)).unwrap_or(1).max(1);
-    let mut store = Store::new(engine, Ctx { fence: Fence::new(limits.memory), ticks: 0, budget, leg });
+    let mut store = Store::new(engine, Ctx { fence: Fence::new(limits.memory), spent: Duration::ZERO, ticks: 0, budget, leg });
     store.limiter(|ctx| &mut ctx.fence);
     store.set_hostcall_fuel(limits.copy);
     store.set_max_component_handles(HANDLES);
     store.epoch_deadline_callback(|mut cx: StoreContextMut<'_, Ctx>| {
-        let ctx = cx.data_mut();
-        ctx.ticks += 1;
-        // A thread that lost the processor for a while sees one tick only: a guest is not cut because the machine is busy.
+        let (ctx, over_there) = (cx.data_mut(), drive::over_there());
+        let ticks = if over_there {
+            // By its own time: one operation can take many beats, and a thread that lost the processor had none of them.
+            ctx.spent += drive::computed();
+            u32::try_from(ctx.spent.as_micros() / TICK.as_micros()).unwrap_or(u32::MAX)
+        } else {
+            1
+        };
+        if ticks == 0 {
+            std::thread::yield_now();
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        ctx.spent = Duration::ZERO;
+        ctx.ticks = ctx.ticks.saturating_add(ticks).min(ctx.budget + 1);
         if ctx.ticks > ctx.budget {
             return Err(Hit::Cpu.into());
         }
-        // Nor is it slow because a tick ended just then: on its caller's thread it has a whole one.
-        let whole = ctx.ticks > 1 || drive::over_there();
-        Ok(if whole { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
+        // It is not slow because a tick ended just then: on its caller's thread it has a whole one before it is over there.
+        Ok(if over_there || ctx.ticks > 1 { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(BEATS.into()) })
     });
     store
+}
+
+/// Beats until the first look at a guest.
+fn first_look() -> u64 {
+    if drive::over_there() { 1 } else { BEATS.into() }
 }
 
 impl Instance {
     /// Makes a guest in its store. What it does while it starts counts like any call.
     pub(crate) async fn start(mut store: Store<Ctx>, plugin: &Plugin) -> Result<Self, (Box<Store<Ctx>>, wasmtime::Error)> {
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(first_look());
         let made = match &plugin.code {
             Linked::Step(code) => code.instantiate_async(&mut store).await.map(Guest::Step),
             Linked::Script(code) => code.instantiate_async(&mut store).await.map(Guest::Script),
@@ -84,8 +100,9 @@ impl Instance {
 
     /// A whole budget of guest time.
     fn budget(&mut self) {
-        self.store.data_mut().ticks = 0;
-        self.store.set_epoch_deadline(1);
+        let ctx = self.store.data_mut();
+        (ctx.spent, ctx.ticks) = (Duration::ZERO, 0);
+        self.store.set_epoch_deadline(first_look());
     }
 
     /// Loads a script into an interpreter that is new.

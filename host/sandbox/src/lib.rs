@@ -138,11 +138,12 @@ impl Sandbox {
         step::sound(&config.limits)?;
         let places = config.places.clamp(1, 4_096);
         // A place more for each thread: a guest that is being dropped still holds its own.
-        let engine = engine::engine(places + config.warm + config.threads.max(1) + 16, config.limits.memory)?;
+        let computing = engine::Computing::default();
+        let engine = engine::engine(places + config.warm + config.threads.max(1) + 16, config.limits.memory, &computing)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 pool: pool::Pool::new(config.warm),
-                guests: drive::Guests::new(config.threads)?,
+                guests: drive::Guests::new(config.threads, computing)?,
                 known: RwLock::default(),
                 loader: loader::Loader {
                     linkers: loader::Linkers::new(&engine)?,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use pointsman::versions::parse;
 use pointsman::wiring;
-use pointsman_core::clock::{Clock as _, SystemClock};
 use pointsman_core::id::{Id, WorkspaceId};
+use pointsman_emulator::unix_us;
 use pointsman_store::{Books, ChannelNew, CredentialRow, Store, WorkspaceRow};
 use pointsman_vault::{CredentialPlace, SecretString};
 use serde_json::json;
@@ -104,7 +104,8 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     let account = stage.provider.account.config().phone_number_id.clone();
     let business = Hook::of(host.hook.clone(), account);
 
-    let few = setting.scaled(1_000, 40);
+    // So many that a percentile of them is steady.
+    let few = setting.scaled(2_000, 40);
     // What is used for the first time is made ready.
     let mut said = talk(&business, 0, few / 4).await?;
     let alone = talk(&business, few, few).await?;
@@ -134,11 +135,10 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     store.close().await?;
 
     let log = stage.provider.seen()?;
-    let answered: HashMap<&str, i64> = log.taken.iter().rev().map(|taken| (taken.to.as_str(), taken.at)).collect();
-    let waits = |said: &HashMap<String, i64>| -> Vec<Duration> {
-        let took = |(contact, at): (&String, &i64)| {
-            Some(Duration::from_millis(u64::try_from(answered.get(contact.as_str())? - at).ok()?))
-        };
+    let answered: HashMap<&str, u64> = log.taken.iter().rev().map(|taken| (taken.to.as_str(), taken.us)).collect();
+    let waits = |said: &HashMap<String, u64>| -> Vec<Duration> {
+        let took =
+            |(contact, us): (&String, &u64)| Some(Duration::from_micros(answered.get(contact.as_str())?.saturating_sub(*us)));
         said.iter().filter_map(took).collect()
     };
     let (before, during) = (waits(&alone), waits(&beside));
@@ -158,10 +158,10 @@ fn open(books: &Books) -> u64 {
 }
 
 /// Says something in so many conversations, one after the other; gives when each was on its way, by its contact.
-async fn talk(hook: &Hook, from: usize, count: usize) -> Result<HashMap<String, i64>> {
+async fn talk(hook: &Hook, from: usize, count: usize) -> Result<HashMap<String, u64>> {
     let mut said = HashMap::with_capacity(count);
     for n in from..from + count {
-        let at = SystemClock.now();
+        let at = unix_us();
         ensure!(hook.say(n, "order").await? == 200, "a webhook was not taken");
         said.insert(format!("1555{n:07}"), at);
         tokio::time::sleep(PAUSE).await;

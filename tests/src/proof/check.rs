@@ -129,6 +129,7 @@ mod tests {
             text: format!("Noted: {}", message(*place).text),
             to: message(*place).contact,
             at: 0,
+            us: 0,
         };
         let log = Log { taken: answers.iter().map(taken).collect(), requests: Vec::new() };
         let told = |key: &str| (key.to_owned(), Told { marked: marked.contains(&key), state: "sent".to_owned() });

@@ -63,6 +63,8 @@ pub struct Taken {
     pub to: String,
     /// When: unix milliseconds.
     pub at: i64,
+    /// When: unix microseconds.
+    pub us: u64,
 }
 
 /// The log, read.
@@ -93,7 +95,8 @@ impl Log {
                     let text = last.get(&word("key")).and_then(|(line, _)| line.pointer("/body/text/body")?.as_str());
                     let to = last.get(&word("key")).and_then(|(line, _)| line.pointer("/body/to")?.as_str());
                     let (text, to) = (text.unwrap_or_default().to_owned(), to.unwrap_or_default().to_owned());
-                    log.taken.push(Taken { key: word("key"), text, to, at });
+                    let us = line.get("us").and_then(Value::as_u64).unwrap_or_default();
+                    log.taken.push(Taken { key: word("key"), text, to, at, us });
                 }
                 _ => {
                     let request = last.get(&word("key")).and_then(|(_, n)| log.requests.get_mut(*n));

@@ -117,7 +117,7 @@ mod tests {
         let folder = home.path().join("a/cache");
         let cache = Cache::open(folder.clone()).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
-        let engine = crate::engine::engine(2, 1 << 20).unwrap();
+        let engine = crate::engine::engine(2, 1 << 20, &crate::engine::Computing::default()).unwrap();
         assert!(cache.get(&engine, "k").is_none());
         cache.put("k", &engine.precompile_component(EMPTY).unwrap());
         assert!(cache.get(&engine, "k").is_some());

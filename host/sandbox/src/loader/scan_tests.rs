@@ -120,7 +120,7 @@ fn what_is_no_component_is_told_apart() {
     refused(&module(&[]), "plugin.no_component", "plain WebAssembly module");
     refused(b"PK\x03\x04 a zip file", "plugin.invalid", "damaged");
     refused(b"\x7fELF\x02\x01\x01 and so on", "plugin.precompiled", "compiled code");
-    let engine = crate::engine::engine(2, 1 << 20).unwrap();
+    let engine = crate::engine::engine(2, 1 << 20, &crate::engine::Computing::default()).unwrap();
     let compiled = wasmtime::component::Component::new(&engine, component(&[])).unwrap().serialize().unwrap();
     refused(&compiled, "plugin.precompiled", "compiled code");
     // Any cut of a good one ends in an error or in a scan, never in a panic.
