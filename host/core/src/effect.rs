@@ -85,6 +85,12 @@ impl Effect {
         !matches!(self, Self::Emit { .. } | Self::State { scope: Scope::Workspace, .. })
     }
 
+    /// Whether the person hears it.
+    #[must_use]
+    pub fn says(&self) -> bool {
+        matches!(self, Self::Reply(_) | Self::Template(_))
+    }
+
     /// Its word, as in workflows.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -28,6 +28,11 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
+    /// How much it says.
+    pub(crate) fn says(&self) -> usize {
+        self.sends.len()
+    }
+
     /// Takes one effect. What later workflows of the same event see of the conversation changes at once.
     pub(crate) fn add(
         &mut self,

@@ -240,7 +240,7 @@ impl Engine {
 
     /// Runs one step in the box.
     pub(crate) async fn call(&self, of: &InHand, call: Call, leg: &Leg<'_>) -> Ended {
-        let run = of.run;
+        let (run, said) = (of.run, leg.carried.says() + of.says());
         let Call { path, attempt, at, seed, timeout, work, marked: _, journal, taken, reads } = call;
         let ended = |result: Result<Outcome, Failure>, effects, saw_outside, usage, reads| Ended {
             result,
@@ -317,6 +317,7 @@ impl Engine {
         {
             return ended(Err(no_conversation(what)), Vec::new(), false, Some(end.usage), Vec::new());
         }
+        let end = self.within_pace(&leg.view, (said, by_person), end);
         let end = self.within_quota(leg.kept.workspace, &leg.view, end).await;
         // Every step is given the event, so whatever it makes has words from outside in it.
         ended(end.result, end.effects, true, Some(end.usage), end.reads)

@@ -39,6 +39,12 @@ impl InHand {
         Self { first: false, on_disk: row.entries.len(), ..Self::new(machine, row.id) }
     }
 
+    /// How much it says that nobody has carried over yet.
+    pub(crate) fn says(&self) -> usize {
+        let new = self.machine.entries().get(self.settled..).unwrap_or_default();
+        effects(new).filter(|decided| decided.effect.says()).count()
+    }
+
     /// For whom a step of it is called that was told so much before.
     pub(crate) fn for_step(&self, (event, by_person): (Id, bool), (path, attempt): (&Arc<str>, u32), told: usize) -> CallOf {
         let workflow = Arc::clone(&self.machine.workflow().name);

@@ -9,7 +9,9 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use pointsman_core::clock::{Instant, Millis};
 use pointsman_core::event::{Cause, Event, EventBody, Internal, Status};
+use pointsman_core::failure::Failure;
 use pointsman_core::id::Id;
+use pointsman_core::ports::StepEnd;
 use pointsman_core::route::route;
 use pointsman_core::run::WAIT;
 use pointsman_core::trigger::{HOPS, TriggerKind};
@@ -45,6 +47,22 @@ impl Engine {
             EventBody::Message(_) => self.pace.full(conversation.id, self.clock.now()),
             _ => false,
         }
+    }
+
+    /// The end of a step, which is a failure where it says more at once than a person reads in a minute: by itself or with what the
+    /// runs of this event have said before it, or in a conversation that has got all replies of this minute.
+    pub(crate) fn within_pace(&self, view: &View, (said, by_person): (usize, bool), end: StepEnd) -> StepEnd {
+        let says = end.effects.iter().filter(|effect| effect.says()).count();
+        let Some(conversation) = view.conversation_ref.as_ref().filter(|_| says > 0 && self.pace.limit > 0) else { return end };
+        if said + says <= self.pace.limit && (by_person || !self.pace.full(conversation.id, self.clock.now())) {
+            return end;
+        }
+        let text = format!(
+            "a conversation gets at most {} replies in a minute, and this step has {says} for it; say it in fewer, or allow more in \
+             [limits] replies_a_minute",
+            self.pace.limit
+        );
+        StepEnd { result: Err(Failure::limit("replies", text)), effects: Vec::new(), reads: Vec::new(), ..end }
     }
 
     /// The fact that a tag was added, where a workflow or a waiting run listens for such facts. Others are not raised.
@@ -142,7 +160,7 @@ impl Pace {
 
     /// Whether the conversation got all replies of this minute.
     pub(crate) fn full(&self, conversation: Id, now: Instant) -> bool {
-        let Some(said) = self.said.get(&conversation) else { return false };
+        let Some(said) = self.said.get(&conversation).filter(|_| self.limit > 0) else { return false };
         let said = said.lock();
         said.len() >= self.limit && said.front().is_some_and(|first| now - first < MINUTE)
     }

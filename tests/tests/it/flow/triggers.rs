@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pointsman_core::clock::{Clock as _, SystemClock, VirtualClock};
 use pointsman_emulator::{Whatsapp, WhatsappConfig};
+use pointsman_engine::Parts;
 use serde_json::{Value, json};
 
 use crate::support::{ANA, APP_SECRET, Site, TOKEN, eventually, http};
@@ -250,6 +251,24 @@ async fn a_machine_that_answers_every_answer_is_not_answered_for_ever() {
     site.books();
 }
 
+/// Case 39: a step that says too much at once says nothing, and what its run has said already counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_says_no_more_at_once_than_a_person_reads() {
+    let yaml = "name: storm\non: message\nsteps:\n  - script: storm.rhai\n  - script: storm.rhai\n";
+    let script = "for n in 0..event.text.parse_int() { reply(`${event.text}: ${n}`); }";
+    let site = Site::new(&[("storm", yaml, &[("storm.rhai", script)])]).await;
+    let host = site.host_with(Arc::new(SystemClock), |parts| Parts { replies_a_minute: 5, ..parts }).await;
+    for (text, sent, failed) in [("6", 0, 1), ("2", 4, 1), ("3", 7, 2)] {
+        assert_eq!(site.emulator.say(ANA, "Ana", text).await.unwrap().1, 200);
+        host.idle().await;
+        let parked = site.done(&["park", "list"]);
+        let runs: Vec<_> = parked.as_array().unwrap().iter().filter(|item| item["kind"] == "run").collect();
+        assert!(runs.len() == failed && runs.iter().all(|run| run["code"] == "limit.replies"), "{text}: {parked}");
+        assert_eq!(site.emulator.taken().len(), sent, "{text}");
+    }
+    host.stop().await;
+}
+
 /// What the configuration says where nobody changed it: so many replies a minute.
 const PACE: usize = 60;
 
@@ -320,7 +339,7 @@ const TEMPEST: &str = r#"
 name: tempest
 on: { message: { words: storm } }
 steps:
-  - script: "for n in 0..30 { reply(`three ${n}`); }"
+  - script: "for n in 0..28 { reply(`three ${n}`); }"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -332,20 +351,20 @@ async fn a_storm_of_sends_over_steps_and_runs_is_heard_no_more_until_a_minute_ha
     says(&site, "flood").await;
     let failed = eventually("it failed", || site.done(&["run", "list", "--state", "failed"]).as_array()?.first().cloned()).await;
     assert_eq!((&failed["reason"]["code"], site.emulator.taken().len()), (&json!("limit.effects"), 0), "{failed}");
-    // What several decide, each within its limit, leaves; whoever writes then waits for the next minute.
+    // What several decide, together no more than a person reads, leaves; whoever writes then waits for the next minute.
     says(&site, "storm").await;
-    said(&site, 62).await;
+    said(&site, 60).await;
     says(&site, "hello").await;
     host.idle().await;
     let parked = site.done(&["park", "list", "--code", "reply_pace"]);
-    assert_eq!((parked.as_array().unwrap().len(), site.emulator.taken().len()), (1, 62), "{parked}");
+    assert_eq!((parked.as_array().unwrap().len(), site.emulator.taken().len()), (1, 60), "{parked}");
     site.emulator.say("15550100002", "Ben", "hello").await.unwrap();
-    assert_eq!(said(&site, 63).await[62], "Hello.", "others are heard");
+    assert_eq!(said(&site, 61).await[60], "Hello.", "others are heard");
     clock.advance(60_000);
     says(&site, "hello").await;
-    assert_eq!(said(&site, 64).await[63], "Hello.");
+    assert_eq!(said(&site, 62).await[61], "Hello.");
     assert_eq!(site.done(&["park", "retry", "--all", "--code", "reply_pace"])["refused"].as_array().map_or(0, Vec::len), 0);
-    assert_eq!(said(&site, 65).await[64], "Hello.", "what was parked is answered when a person wants it");
+    assert_eq!(said(&site, 63).await[62], "Hello.", "what was parked is answered when a person wants it");
     host.stop().await;
     site.books();
 }
