@@ -58,7 +58,7 @@ pub(crate) fn store(engine: &Engine, leg: Leg) -> Store<Ctx> {
             std::thread::yield_now();
             return Ok(UpdateDeadline::Continue(1));
         }
-        ctx.spent = Duration::ZERO;
+        ctx.spent = ctx.spent.saturating_sub(TICK * ticks);
         ctx.ticks = ctx.ticks.saturating_add(ticks).min(ctx.budget + 1);
         if ctx.ticks > ctx.budget {
             return Err(Hit::Cpu.into());
