@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pointsman_core::event::Event;
 use pointsman_core::id::{Id, WorkspaceId};
-use pointsman_vault::{KeyKind, KeyName};
 
 use crate::Store;
 use crate::conversation::{Birth, ConversationRef, Fresh, IdentityName};
@@ -145,9 +144,7 @@ impl Store {
     }
 
     async fn born(&self, ws: WorkspaceId, channel: Id, event: &Event, thread: &str, now: i64) -> Result<Arc<ConversationRef>> {
-        let contact = self.ids.next(now);
-        // The key is on disk before anything that needs it; a key whose contact never came to be does no harm.
-        let key = self.keys.make(KeyName { workspace: ws.0, kind: KeyKind::Contact, id: contact.0 }).await?;
+        let (contact, key) = self.stranger(ws, now).await?;
         let body = ContactBody { person: event.contact(), ..ContactBody::default() };
         let sealed = Sealer { key: key.clone(), owner: contact.0 }.seal_json(ws.0, "contact", contact.0, &body)?;
         let born = self.converse(ws, channel, contact, key, thread, now, vec![(Sheet::Contact, row![ws, contact, sealed])])?;

@@ -119,24 +119,34 @@ impl Keys {
         *self.content.write() = content;
     }
 
-    /// Makes a key and has it on disk before it is used.
-    pub(crate) async fn make(&self, name: KeyName) -> Result<DataKey> {
-        match self.try_make(name).await {
+    /// Makes keys, in one commit, and has them on disk before they are used.
+    pub(crate) async fn make(&self, names: &[KeyName]) -> Result<Vec<DataKey>> {
+        match self.try_make(names).await {
             // The master key was replaced, and this process had not heard of it.
             Err(StoreError::StaleKey) => {
                 self.follow().await?;
-                self.try_make(name).await
+                self.try_make(names).await
             }
             made => made,
         }
     }
 
-    async fn try_make(&self, name: KeyName) -> Result<DataKey> {
-        let (key, wrapped) = self.content().new_key(name).map_err(unreadable)?;
-        let (ws, kind, id) = place(name);
-        self.writer.commit(Op { rows: vec![Row::new(Sheet::Key, row![ws, kind, id, wrapped])], ..Op::default() }).await?;
+    async fn try_make(&self, names: &[KeyName]) -> Result<Vec<DataKey>> {
+        let content = self.content();
+        let (mut keys, mut rows) = (Vec::with_capacity(names.len()), Vec::with_capacity(names.len()));
+        for name in names {
+            let (key, wrapped) = content.new_key(*name).map_err(unreadable)?;
+            let (ws, kind, id) = place(*name);
+            rows.push(Row::new(Sheet::Key, row![ws, kind, id, wrapped]));
+            keys.push(key);
+        }
+        self.writer.commit(Op { rows, ..Op::default() }).await?;
+        Ok(keys)
+    }
+
+    /// Keeps a key at hand.
+    pub(crate) fn remember(&self, name: KeyName, key: &DataKey) {
         self.cache.lock().put(place(name), key.clone());
-        Ok(key)
     }
 
     /// A key that exists, or `None`.
@@ -162,10 +172,15 @@ impl Keys {
         let _alone = self.making.lock().await;
         match self.find(name).await? {
             Some(key) => Ok(key),
-            None => match self.make(name).await {
+            None => match self.make(&[name]).await {
+                Ok(made) => {
+                    let key = made.into_iter().next().ok_or(StoreError::Missing("key"))?;
+                    self.remember(name, &key);
+                    Ok(key)
+                }
                 // Another host was quicker.
                 Err(StoreError::Taken(_)) => self.find(name).await?.ok_or(StoreError::Missing("key")),
-                made => made,
+                Err(error) => Err(error),
             },
         }
     }

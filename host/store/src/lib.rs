@@ -88,7 +88,7 @@
 //! books(ws) -> Books                      parked(ws, limit: usize) -> Vec<ParkedItem>
 //! audit(ws, actor: &str, action: &str, detail: &str) -> ()
 //! erase_contact(ws, contact: Id, actor: &str) -> ()    // destroys the key; Err(Missing) when there is none
-//! usage         add_usage(used) usage(ws, days) quarantine(ws, plugin, why) quarantined() release(ws, actor, plugin)
+//! usage         add_usage(used) usage(ws, days) quarantine(ws, plugin, why) quarantined() in_quarantine(ws, plugin) release(ws, actor, plugin)
 //! maintain() -> ()    close() -> ()       stats() -> Stats      // stats is not async
 //! ```
 //!
@@ -124,6 +124,7 @@ mod run;
 mod secret;
 mod send;
 mod sheet;
+mod spare;
 mod spend;
 mod state;
 mod timeline;
@@ -168,6 +169,7 @@ pub struct Inner {
     writer: writer::Writer,
     data: db::Database,
     keys: keys::Keys,
+    spares: spare::Spares,
     conversations: conversation::Conversations,
     index: IndexKey,
     clock: Arc<dyn Clock>,

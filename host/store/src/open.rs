@@ -15,6 +15,7 @@ use crate::lease::Leases;
 use crate::master::{KeySource, Master};
 use crate::op::Op;
 use crate::sheet::row;
+use crate::spare::Spares;
 use crate::types::{Place, Result, Stats, StoreConfig, StoreError};
 use crate::webhook::SPAN;
 use crate::writer::Writer;
@@ -30,6 +31,9 @@ const FORGET_VALUES: &str = "with recursive w(ws) as (select min(ws) from state 
     select (select min(ws) from state where until is not null and ws>w.ws) from w where w.ws is not null) \
     delete from state where (ws,scope,owner,key_h) in (select s.ws,s.scope,s.owner,s.key_h from w cross join state s \
     where s.ws=w.ws and s.until is not null and s.until<=?)";
+
+/// The keys of contacts among all.
+const CONTACTS: &str = "kind=1";
 
 impl Store {
     /// Opens both files, making them if there are none, and starts the writers. `WrongKey` when the key store was made under
@@ -55,6 +59,7 @@ impl Store {
             writer,
             data,
             keys,
+            spares: Spares::default(),
             conversations: Conversations::new(config.conversations),
             index,
             clock,
@@ -133,9 +138,12 @@ impl Store {
 
     /// Makes sure that no id is given twice, even when the clock was set back since the last start.
     async fn outrun(&self) -> Result<()> {
-        for table in ["webhook", "event", "run", "send", "contact", "conversation", "channel", "note", "audit"] {
-            let newest = format!("select coalesce(max((select max(id) from {table} t where t.ws=w.ws)),0) from w");
-            let row = self.data.row([workspaces_in(table, "true"), newest].concat(), Vec::new()).await?;
+        let data = ["webhook", "event", "run", "send", "contact", "conversation", "channel", "note", "audit"];
+        let tables = data.map(|table| (&self.data, table, "true"));
+        // A key may have an id whose contact never came.
+        for (database, table, of) in tables.into_iter().chain([(&self.keys.db, "data_key", CONTACTS)]) {
+            let newest = format!("select coalesce(max((select max(id) from {table} t where t.ws=w.ws and {of})),0) from w");
+            let row = database.row([workspaces_in(table, "true"), newest].concat(), Vec::new()).await?;
             let last = row.map_or(Ok(Id(0)), |row| row.id(0))?;
             if last.0 > 0 {
                 self.ids.next(last.made_at() + 1);

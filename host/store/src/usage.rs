@@ -83,6 +83,12 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Whether one is in quarantine now.
+    pub async fn in_quarantine(&self, ws: WorkspaceId, plugin: &str) -> Result<bool> {
+        let known = "select 1 from quarantine where ws=? and plugin=?";
+        Ok(self.data.row(known, row![ws, plugin.to_owned()]).await?.is_some())
+    }
+
     /// Lets one run again. The inner error is a refusal: `plugin.not_quarantined`. A running host hears the audit's bell.
     pub async fn release(&self, ws: WorkspaceId, actor: &str, plugin: &str) -> Result<std::result::Result<(), Failure>> {
         let (actor, plugin) = (actor.to_owned(), plugin.to_owned());

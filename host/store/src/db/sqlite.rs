@@ -5,6 +5,7 @@ pub(crate) mod pen;
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -32,7 +33,12 @@ const KEYS: &[Migration] = &[(1, include_str!("../../migrations/keys_sqlite/0001
 pub(crate) struct Files {
     readers: SqlitePool,
     keeper: Mutex<Option<SqliteConnection>>,
+    turn: Turn,
 }
+
+/// Who of this process writes in the file, the writer or the keeper. SQLite has a lock of its own, but who meets it taken sleeps
+/// for milliseconds and looks again; between processes that is how it is.
+type Turn = Arc<Mutex<()>>;
 
 /// Pages that a connection keeps, in KiB. The writer meets the same pages again and again; a reader is content with the system's.
 const WRITER_CACHE: &str = "-65536";
@@ -71,7 +77,9 @@ pub(crate) async fn open(path: &Path, kind: Kind, readers: u32) -> Result<(Files
         .map_err(|e| meaning(&e))?;
     let keeper = options(path, kind)?.connect().await.map_err(|e| meaning(&e))?;
     let log = log::Log::start(options(path, kind)?.connect().await.map_err(|e| meaning(&e))?);
-    Ok((Files { readers: pool, keeper: Mutex::new(Some(keeper)) }, pen::Pen::new(connection, log)))
+    let turn = Turn::default();
+    let files = Files { readers: pool, keeper: Mutex::new(Some(keeper)), turn: Arc::clone(&turn) };
+    Ok((files, pen::Pen::new(connection, log, turn)))
 }
 
 async fn open_writer(path: &Path, kind: Kind) -> Result<SqliteConnection> {
@@ -165,13 +173,15 @@ impl Files {
     /// Takes the write lock of the file.
     pub(super) async fn begin(&self) -> Result<Transaction<'_>> {
         let mut keeper = self.keeper.lock().await;
+        let turn = self.turn.lock().await;
         run(keeper.as_mut().ok_or(StoreError::Closed)?, "begin immediate".into(), &[]).await?;
-        Ok(Transaction::Writing(keeper))
+        Ok(Transaction::Writing(keeper, turn))
     }
 
     pub(super) async fn tend(&self) -> Result<()> {
         let mut keeper = self.keeper.lock().await;
         let keeper = keeper.as_mut().ok_or(StoreError::Closed)?;
+        let _turn = self.turn.lock().await;
         sqlx::raw_sql(VACUUM_PAGES).execute(&mut *keeper).await.map_err(|e| meaning(&e))?;
         if !checkpoint(keeper).await? {
             tracing::debug!("a reader held the checkpoint up; the next one will do it");
@@ -184,9 +194,11 @@ impl Files {
         let mut keeper = self.keeper.lock().await;
         let keeper = keeper.as_mut().ok_or(StoreError::Closed)?;
         for _ in 0..100 {
+            let turn = self.turn.lock().await;
             if checkpoint(keeper).await? {
                 return Ok(());
             }
+            drop(turn);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(StoreError::Disk("the key is deleted, but a reader keeps the key store's log from being emptied; try again".into()))
@@ -205,14 +217,14 @@ impl Files {
 /// One moment to read from, or the write lock of the file.
 pub(crate) enum Transaction<'a> {
     Reading(sqlx::Transaction<'static, sqlx::Sqlite>),
-    Writing(MutexGuard<'a, Option<SqliteConnection>>),
+    Writing(MutexGuard<'a, Option<SqliteConnection>>, #[expect(dead_code, reason = "held until the end")] MutexGuard<'a, ()>),
 }
 
 impl Transaction<'_> {
     fn connection(&mut self) -> Result<&mut SqliteConnection> {
         match self {
             Self::Reading(transaction) => Ok(transaction),
-            Self::Writing(keeper) => keeper.as_mut().ok_or(StoreError::Closed),
+            Self::Writing(keeper, _) => keeper.as_mut().ok_or(StoreError::Closed),
         }
     }
 

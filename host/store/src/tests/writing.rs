@@ -14,6 +14,7 @@ super::on_both! {
     a_newer_schema_is_refused,
     a_closed_store_answers_closed_and_loses_nothing,
     a_key_without_its_contact_does_no_harm,
+    strangers_who_come_fast_share_the_commits_of_their_keys,
 }
 
 async fn two_hundred_at_once_take_far_fewer_commits() {
@@ -83,10 +84,32 @@ async fn a_key_without_its_contact_does_no_harm() {
     // A crash between the commit of the key and that of the data.
     let mut house = house().await;
     let name = pointsman_vault::KeyName { workspace: 1, kind: pointsman_vault::KeyKind::Contact, id: house.id().0 };
-    house.store.keys.make(name).await.unwrap();
+    // The clock is set back in between.
+    let ahead = pointsman_vault::KeyName { id: house.store.ids.next(house.clock_now() + 60_000).0, ..name };
+    house.store.keys.make(&[name, ahead]).await.unwrap();
     house.again().await;
+    assert!(house.id().0 > ahead.id, "nobody is given an id for which there is a key");
     assert_eq!(house.take(vec![message("1", "a", "x")]).await.events.len(), 1);
     assert!(house.store.books(WS).await.unwrap().balanced());
+}
+
+async fn strangers_who_come_fast_share_the_commits_of_their_keys() {
+    let mut house = house().await;
+    let say = async |house: &super::House, n: usize| house.take(vec![message(&format!("c{n}"), &format!("m{n}"), "x")]).await;
+    for n in 0..300 {
+        let kept = say(&house, n).await;
+        let conversation = kept.events[0].conversation.clone().unwrap();
+        assert!(house.store.contact_body(&conversation).await.is_ok());
+    }
+    let commits = house.store.stats().key_commits;
+    assert!(commits <= 40, "{commits} commits for the keys of 300");
+    let events = house.store.open_events((Id(0), Id(0)), 1_000).await.unwrap();
+    let contacts: std::collections::HashSet<Id> = events.iter().map(|e| e.conversation.as_ref().unwrap().contact).collect();
+    assert_eq!(contacts.len(), 300, "each has a key of its own");
+    // What was read with keys that were made beforehand is read after a start, too.
+    house.again().await;
+    assert_eq!(house.store.open_events((Id(0), Id(0)), 1_000).await.unwrap().len(), 300);
+    say(&house, 300).await;
 }
 
 /// The log goes into its file beside the writer, long before a commit would have to do it.

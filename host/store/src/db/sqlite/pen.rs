@@ -8,8 +8,8 @@ use std::sync::Arc;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Row as _};
 
-use super::add;
 use super::log::Log;
+use super::{Turn, add};
 use crate::batch::{Batch, Heads, gather};
 use crate::db::Committed;
 use crate::db::fault::Fault;
@@ -28,6 +28,7 @@ fn size_for(rows: usize) -> usize {
 pub(crate) struct Pen {
     connection: SqliteConnection,
     log: Log,
+    turn: Turn,
     /// Texts by the sizes of their sheets (0: absent), made once.
     texts: HashMap<([u8; SHEETS], bool, bool), Arc<str>>,
     /// Statements since the last commit began, for who counts them.
@@ -35,8 +36,8 @@ pub(crate) struct Pen {
 }
 
 impl Pen {
-    pub(super) fn new(connection: SqliteConnection, log: Log) -> Self {
-        Self { connection, log, texts: HashMap::new(), ran: 0 }
+    pub(super) fn new(connection: SqliteConnection, log: Log, turn: Turn) -> Self {
+        Self { connection, log, turn, texts: HashMap::new(), ran: 0 }
     }
 
     pub(crate) async fn commit(&mut self, ops: &[Op]) -> Result<Committed, Fault> {
@@ -44,6 +45,7 @@ impl Pen {
             return Err(lost);
         }
         self.ran = 0;
+        let _turn = Arc::clone(&self.turn).lock_owned().await;
         let begun = ops.iter().any(|op| op.intake.as_ref().is_some_and(|i| !i.events.is_empty()));
         let known = if begun { self.begin_and_ask(ops).await } else { Ok(HashSet::new()) };
         let batch = match known {
