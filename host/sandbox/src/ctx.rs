@@ -24,7 +24,9 @@ const READS: u32 = 256;
 pub(crate) struct Ctx {
     /// The fence around its memory.
     pub(crate) fence: Fence,
-    /// Processor time that it had of the tick that it is in, on the guests' threads.
+    /// When the budget was last set.
+    pub(crate) began: tokio::time::Instant,
+    /// Processor time that it had of the tick that it is in.
     pub(crate) spent: Duration,
     /// Ticks that passed while the guest ran, since the budget was last set.
     pub(crate) ticks: u32,

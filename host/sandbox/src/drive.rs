@@ -1,8 +1,8 @@
 //! Where guests run. A call is polled once on the thread of its caller: a guest that is quick, as nearly all are, is done
-//! then and has cost no hop between threads. One that is not (it took a whole tick of 5 ms, or waits for the host) moves to threads of
-//! the sandbox's own and goes on there, so that a slow guest leaves the caller's thread before a second tick is over and shares
-//! the few guest threads with other slow ones, a tick each: crowds take turns, so that however many slow guests one has, one of
-//! another waits for a tick and not for all of them. The steps of a workspace are a crowd, its channels are another. Who was slow the
+//! then and has cost no hop between threads. One that is not (it has computed for 2 ms, or waits for the host) moves to threads
+//! of the sandbox's own and goes on there, so that a slow guest leaves the caller's thread within a tick or so and shares the
+//! few guest threads with other slow ones, a tick of 5 ms each: crowds take turns, so that however many slow guests one has, one
+//! of another waits for a tick and not for all of them. The steps of a workspace are a crowd, its channels are another. Who was slow the
 //! last time begins there, and so does a step that comes while slow ones of its workspace wait for each other. The threads stand
 //! back behind those of the line, and let go of their processor each millisecond: a guest that computes for long keeps no message
 //! waiting.

@@ -10,7 +10,7 @@ use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
 use crate::ctx::{Ctx, Leg};
 use crate::drive;
-use crate::engine::{BEATS, TICK};
+use crate::engine::TICK;
 use crate::json;
 use crate::limit::{Fence, HANDLES, Hit, explain};
 use crate::loader::{Linked, Plugin};
@@ -19,6 +19,9 @@ use crate::world::{channel, journal, script, step, types};
 
 /// Calls that a kept guest serves before it is made anew.
 const USES: u32 = 1_000;
+
+/// How long a guest may keep its caller's thread. Nobody is quick who is still there when the beat comes after that.
+const HERE: Duration = Duration::from_millis(2);
 
 /// A guest.
 pub(crate) struct Instance {
@@ -41,19 +44,20 @@ pub(crate) enum Guest {
 pub(crate) fn store(engine: &Engine, leg: Leg) -> Store<Ctx> {
     let limits = leg.limits;
     let budget = u32::try_from(limits.cpu / i64::try_from(TICK.as_millis()).unwrap_or(1)).unwrap_or(1).max(1);
-    let mut store = Store::new(engine, Ctx { fence: Fence::new(limits.memory), spent: Duration::ZERO, ticks: 0, budget, leg });
+    let (fence, began) = (Fence::new(limits.memory), Instant::now());
+    let mut store = Store::new(engine, Ctx { fence, began, spent: Duration::ZERO, ticks: 0, budget, leg });
     store.limiter(|ctx| &mut ctx.fence);
     store.set_hostcall_fuel(limits.copy);
     store.set_max_component_handles(HANDLES);
     store.epoch_deadline_callback(|mut cx: StoreContextMut<'_, Ctx>| {
         let (ctx, over_there) = (cx.data_mut(), drive::over_there());
-        let ticks = if over_there {
-            // By its own time: one operation can take many beats, and a thread that lost the processor had none of them.
-            ctx.spent += drive::computed();
-            u32::try_from(ctx.spent.as_micros() / TICK.as_micros()).unwrap_or(u32::MAX)
-        } else {
-            1
-        };
+        if !over_there {
+            ctx.spent = ctx.began.elapsed().min(TICK);
+            return Ok(if ctx.spent < HERE { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) });
+        }
+        // By its own time: one operation can take many beats, and a thread that lost the processor had none of them.
+        ctx.spent += drive::computed();
+        let ticks = u32::try_from(ctx.spent.as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
         if ticks == 0 {
             std::thread::yield_now();
             return Ok(UpdateDeadline::Continue(1));
@@ -63,21 +67,15 @@ pub(crate) fn store(engine: &Engine, leg: Leg) -> Store<Ctx> {
         if ctx.ticks > ctx.budget {
             return Err(Hit::Cpu.into());
         }
-        // It is not slow because a tick ended just then: on its caller's thread it has a whole one before it is over there.
-        Ok(if over_there || ctx.ticks > 1 { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(BEATS.into()) })
+        Ok(UpdateDeadline::Yield(1))
     });
     store
-}
-
-/// Beats until the first look at a guest.
-fn first_look() -> u64 {
-    if drive::over_there() { 1 } else { BEATS.into() }
 }
 
 impl Instance {
     /// Makes a guest in its store. What it does while it starts counts like any call.
     pub(crate) async fn start(mut store: Store<Ctx>, plugin: &Plugin) -> Result<Self, (Box<Store<Ctx>>, wasmtime::Error)> {
-        store.set_epoch_deadline(first_look());
+        store.set_epoch_deadline(1);
         let made = match &plugin.code {
             Linked::Step(code) => code.instantiate_async(&mut store).await.map(Guest::Step),
             Linked::Script(code) => code.instantiate_async(&mut store).await.map(Guest::Script),
@@ -101,8 +99,8 @@ impl Instance {
     /// A whole budget of guest time.
     fn budget(&mut self) {
         let ctx = self.store.data_mut();
-        (ctx.spent, ctx.ticks) = (Duration::ZERO, 0);
-        self.store.set_epoch_deadline(first_look());
+        (ctx.began, ctx.spent, ctx.ticks) = (Instant::now(), Duration::ZERO, 0);
+        self.store.set_epoch_deadline(1);
     }
 
     /// Loads a script into an interpreter that is new.

@@ -108,7 +108,7 @@ struct Inner {
     places: Arc<Semaphore>,
     limits: Limits,
     meter: Option<Arc<dyn Meter>>,
-    /// Whose last call took more than a tick: the next one begins on the guests' threads.
+    /// Whose last call took a whole tick: the next one begins on the guests' threads.
     slow: Mutex<HashSet<pool::Key>>,
 }
 
@@ -196,17 +196,17 @@ impl Sandbox {
         Ok(loaded)
     }
 
-    /// Whether the last call of these took more than a tick.
+    /// Whether the last call of these took a whole tick.
     fn was_slow(&self, key: &pool::Key) -> bool {
         let slow = self.inner.slow.lock();
         // Mostly none was.
         !slow.is_empty() && slow.contains(key)
     }
 
-    /// Remembers whether a call took more than a whole tick.
+    /// Remembers whether a call took a whole tick.
     fn note_pace(&self, key: &pool::Key, usage: &Usage) {
         let mut slow = self.inner.slow.lock();
-        if usage.ticks > 1 {
+        if usage.ticks > 0 {
             if slow.len() >= SLOW {
                 slow.clear();
             }
