@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,8 +42,6 @@ pub struct Ledger {
     offence: Offence,
     pub(crate) state: Mutex<State>,
     caught: Notify,
-    /// Who is in quarantine, read again.
-    again: Again,
 }
 
 #[derive(Default)]
@@ -67,35 +64,11 @@ struct Watched {
     limited: u32,
 }
 
-/// Reads something anew for many who want to know at the same moment how it is now: whoever comes while it is read waits, and the
-/// next reading is for all of those.
-#[derive(Default)]
-struct Again {
-    alone: tokio::sync::Mutex<()>,
-    /// Readings that were begun, and the last of them that came to its end.
-    begun: AtomicU64,
-    ended: AtomicU64,
-}
-
-impl Again {
-    /// Ends when a reading has ended that began after this was called: by itself, or one of another.
-    async fn read(&self, reading: impl Future<Output = ()>) {
-        let before = self.begun.load(Ordering::SeqCst);
-        let _alone = self.alone.lock().await;
-        if self.ended.load(Ordering::SeqCst) > before {
-            return;
-        }
-        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        reading.await;
-        self.ended.store(number, Ordering::SeqCst);
-    }
-}
-
 impl Ledger {
     /// Empty accounts.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, offence: Offence) -> Arc<Self> {
-        Arc::new(Self { clock, offence, state: Mutex::default(), caught: Notify::new(), again: Again::default() })
+        Arc::new(Self { clock, offence, state: Mutex::default(), caught: Notify::new() })
     }
 
     /// Why this may not run here, if it may not.
@@ -110,16 +83,18 @@ impl Ledger {
         Some(Failure::new(Class::Denied, QUARANTINED, sentence))
     }
 
-    /// Looks at the end of a step's call: who breaks limits too often is out from now on.
-    pub(crate) fn watch(&self, workspace: WorkspaceId, name: &Arc<str>, failure: Option<&Failure>) {
+    /// Looks at the end of a step's call: who breaks limits too often is out from now on. True: a limit ended it.
+    pub(crate) fn watch(&self, workspace: WorkspaceId, name: &Arc<str>, failure: Option<&Failure>) -> bool {
         let who: Name = (workspace, Arc::clone(name));
+        let limited = failure.and_then(limit);
         let mut state = self.state.lock();
-        let Some(why) = state.offends(&who, failure.and_then(limit), self.clock.now(), self.offence) else { return };
+        let Some(why) = state.offends(&who, limited, self.clock.now(), self.offence) else { return limited.is_some() };
         if state.quarantined.insert(who.clone(), why.into()).is_none() {
             state.fresh.push(who);
             drop(state);
             self.caught.notify_one();
         }
+        limited.is_some()
     }
 
     /// Bytes that left for one.
@@ -208,15 +183,18 @@ impl Engine {
     }
 
     /// Why this may not run here, if it may not. Whoever was just released may come here before the bell was heard: the store is
-    /// asked before anything is parked, once for all who come while it answers.
+    /// asked before anything is parked.
     pub(crate) async fn quarantined(&self, workspace: WorkspaceId, name: &Arc<str>) -> Option<Failure> {
-        self.ledger.refusal(workspace, name)?;
-        let reading = async {
-            if let Err(error) = self.load_quarantined().await {
-                tracing::warn!(%error, "who is in quarantine cannot be read; it stays as it was");
-            }
+        let refusal = self.ledger.refusal(workspace, name)?;
+        let read = match self.store.in_quarantine(workspace, name).await {
+            Ok(true) => return Some(refusal),
+            // Released, or caught and not written yet.
+            Ok(false) => self.load_quarantined().await,
+            Err(error) => Err(error),
         };
-        self.ledger.again.read(reading).await;
+        if let Err(error) = read {
+            tracing::warn!(%error, "who is in quarantine cannot be read; it stays as it was");
+        }
         self.ledger.refusal(workspace, name)
     }
 
@@ -308,7 +286,6 @@ mod tests {
     use super::*;
     use pointsman_core::clock::VirtualClock;
     use pointsman_core::id::Id;
-    use tokio::task::JoinHandle;
 
     const SHOP: WorkspaceId = Id(1);
 
@@ -400,41 +377,5 @@ mod tests {
         let used = &state.used[&(SHOP, "a/b".into())];
         assert_eq!((used.calls, used.failed, used.limited, used.cpu_us), (2, 1, 1, 50_100));
         assert_eq!((used.memory, used.host_calls, used.egress), (2 << 20, 2, 700));
-    }
-
-    #[tokio::test]
-    async fn many_who_ask_at_once_are_told_by_few_readings_that_began_after_they_asked() {
-        let (again, go_on) = (Arc::new(Again::default()), Arc::new(tokio::sync::Semaphore::new(0)));
-        let ask = || {
-            let (again, go_on) = (Arc::clone(&again), Arc::clone(&go_on));
-            tokio::spawn(async move { again.read(async { go_on.acquire().await.unwrap().forget() }).await })
-        };
-        let rest = || async {
-            for _ in 0..200 {
-                tokio::task::yield_now().await;
-            }
-        };
-        let first = ask();
-        rest().await;
-        let crowd: Vec<_> = (0..100).map(|_| ask()).collect();
-        rest().await;
-        go_on.add_permits(1);
-        first.await.unwrap();
-        rest().await;
-        assert!(!crowd.iter().any(JoinHandle::is_finished), "what was under way when they asked is not enough");
-        go_on.add_permits(1);
-        for one in crowd {
-            one.await.unwrap();
-        }
-        assert_eq!(again.begun.load(Ordering::SeqCst), 2);
-        // One that is cut has told nobody.
-        let (cut, waits) = (ask(), ask());
-        rest().await;
-        cut.abort();
-        rest().await;
-        assert!(!waits.is_finished());
-        go_on.add_permits(1);
-        waits.await.unwrap();
-        assert_eq!(again.ended.load(Ordering::SeqCst), 4);
     }
 }

@@ -263,6 +263,7 @@ impl Engine {
         let (ws, name) = (leg.kept.workspace, code.name());
         let _turn = self.stepping.take(ws).await;
         if let Some(failure) = self.quarantined(ws, &name).await {
+            self.working.set_back(ws);
             return ended(Err(failure), Vec::new(), false, None, Vec::new());
         }
         let plugin = match &code {
@@ -303,11 +304,15 @@ impl Engine {
                 let text = format!("the step's own timeout of {bound} ms is over; make it longer, or the step lighter");
                 let late = Failure::limit("timeout", text);
                 self.ledger.used(ws, &name, Usage::default(), Some(&late));
-                self.ledger.watch(ws, &name, Some(&late));
+                if self.ledger.watch(ws, &name, Some(&late)) {
+                    self.working.set_back(ws);
+                }
                 return ended(Err(late), Vec::new(), false, None, Vec::new());
             }
         };
-        self.ledger.watch(ws, &name, end.result.as_ref().err());
+        if self.ledger.watch(ws, &name, end.result.as_ref().err()) {
+            self.working.set_back(ws);
+        }
         for line in &end.log {
             tracing::debug!(run = %run, step = %path, level = line.level, bytes = line.text.len(), "a step wrote to its log");
         }

@@ -15,6 +15,12 @@ use tokio::time::Instant;
 /// So long after one workspace asked for a place after another, others are about.
 const ABOUT: Duration = Duration::from_secs(5);
 
+/// So long is a workspace set back.
+const SET_BACK: Duration = Duration::from_secs(10);
+
+/// Places that one has then, while others are about.
+const OF_ONE_SET_BACK: usize = 1;
+
 /// A number of places.
 #[derive(Debug)]
 pub(crate) struct Turns(Mutex<State>);
@@ -28,6 +34,8 @@ struct State {
     /// Who asked for a place last (or had its turn to), and when that was last another than before.
     last: Option<WorkspaceId>,
     changed: Option<Instant>,
+    /// Who is set back, and until when.
+    set_back: HashMap<WorkspaceId, Instant>,
     /// What each has.
     held: HashMap<WorkspaceId, usize>,
     waiting: HashMap<WorkspaceId, VecDeque<oneshot::Sender<Turn>>>,
@@ -47,9 +55,25 @@ impl Turns {
 
     /// So many places, of which one workspace may have `alone` while it is alone, and `among` while others are about.
     pub(crate) fn among_others(places: usize, alone: usize, among: usize) -> Arc<Self> {
-        let (held, waiting, order) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        let (alone, among) = (alone.max(1), among.max(1));
-        Arc::new(Self(Mutex::new(State { free: places, alone, among, last: None, changed: None, held, waiting, order })))
+        Arc::new(Self(Mutex::new(State {
+            free: places,
+            alone: alone.max(1),
+            among: among.max(1),
+            last: None,
+            changed: None,
+            set_back: HashMap::new(),
+            held: HashMap::new(),
+            waiting: HashMap::new(),
+            order: VecDeque::new(),
+        })))
+    }
+
+    /// Sets a workspace back for a while: while others are about it has one place, and what it wastes costs them little. Called
+    /// again and again, it lasts.
+    pub(crate) fn set_back(&self, workspace: WorkspaceId) {
+        let (mut state, now) = (self.0.lock(), Instant::now());
+        state.set_back.retain(|_, until| *until > now);
+        state.set_back.insert(workspace, now + SET_BACK);
     }
 
     /// Whether a place is free now.
@@ -117,6 +141,12 @@ impl Turns {
 }
 
 impl State {
+    /// Places that one may have while others are about.
+    fn among_others(&self, workspace: WorkspaceId, now: Instant) -> usize {
+        let back = !self.set_back.is_empty() && self.set_back.get(&workspace).is_some_and(|until| *until > now);
+        if back { self.among.min(OF_ONE_SET_BACK) } else { self.among }
+    }
+
     /// Gives a place away, when there is one and the workspace may have it.
     fn grant(&mut self, workspace: WorkspaceId) -> bool {
         if self.free == 0 {
@@ -129,7 +159,7 @@ impl State {
                 self.changed = Some(now);
             }
             let others = self.changed.is_some_and(|changed| now.duration_since(changed) < ABOUT);
-            if others && held >= self.among {
+            if others && held >= self.among_others(workspace, now) {
                 return false;
             }
         }
@@ -250,6 +280,22 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn who_is_set_back_has_one_place_while_others_are_about() {
+        let turns = Turns::among_others(100, 8, 4);
+        let (busy, other) = (Id(1), Id(2));
+        turns.set_back(busy);
+        let (first, second) = (turns.take(busy).await, turns.take(busy).await);
+        drop((first, second, turns.take(other).await));
+        let held = turns.take(busy).await;
+        let more = tokio::time::timeout(Duration::from_millis(1), turns.take(busy));
+        assert!(more.await.is_err(), "another is about");
+        let _others = (turns.take(other).await, turns.take(other).await);
+        turns.0.lock().set_back.insert(busy, Instant::now());
+        let _second = turns.take(busy).await;
+        drop(held);
     }
 
     #[tokio::test]

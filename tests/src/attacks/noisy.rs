@@ -108,7 +108,8 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     let few = setting.scaled(2_000, 40);
     // What is used for the first time is made ready.
     let mut said = talk(&business, 0, few / 4).await?;
-    let alone = talk(&business, few, few).await?;
+    // Half of it before the noise and half of it after: a machine may change its pace meanwhile.
+    let mut alone = talk(&business, few, few / 2).await?;
     let memory = host.memory();
     let began = Instant::now();
     let strangers = strangers()?;
@@ -129,6 +130,8 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     let took = began.elapsed();
     let offered = noisy.await.context("the noise")??;
     strangers.shutdown_background();
+    stage.settled().await?;
+    alone.extend(talk(&business, from, few / 2).await?);
     stage.settled().await?;
     let books = store.books(NOISY).await?;
     let quarantined = store.quarantined().await?.into_iter().filter(|one| one.workspace == NOISY).count();
