@@ -24,8 +24,6 @@ const READS: u32 = 256;
 pub(crate) struct Ctx {
     /// The fence around its memory.
     pub(crate) fence: Fence,
-    /// When the budget was last set.
-    pub(crate) began: tokio::time::Instant,
     /// Processor time that it had of the tick that it is in.
     pub(crate) spent: Duration,
     /// Ticks that passed while the guest ran, since the budget was last set.

@@ -29,7 +29,7 @@ use crate::engine::Computing;
 thread_local! {
     /// Whether this is a thread of the guests.
     static OVER_THERE: Cell<bool> = const { Cell::new(false) };
-    /// The processor time of a thread of the guests when it last began with one, or looked at one.
+    /// The processor time of this thread when it last began with a guest, or looked at one.
     static LOOKED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
@@ -42,10 +42,17 @@ pub(crate) fn over_there() -> bool {
     OVER_THERE.get()
 }
 
-/// How long the guest of this thread, which is one of the guests', has computed since the last look at it.
-pub(crate) fn computed() -> Duration {
+/// Looks at the guest of this thread: from here on it computes. Gives the thread's processor time.
+pub(crate) fn look() -> Duration {
     let now = of_this_thread();
-    now.saturating_sub(LOOKED.replace(now))
+    LOOKED.set(now);
+    now
+}
+
+/// How long the guest of this thread has computed since the last look at it.
+pub(crate) fn computed() -> Duration {
+    let before = LOOKED.get();
+    look().saturating_sub(before)
 }
 
 /// The threads of guests that take longer.
@@ -173,7 +180,7 @@ struct Computes<'a>(&'a Computing);
 
 impl<'a> Computes<'a> {
     fn now(computing: &'a Computing) -> Self {
-        LOOKED.set(of_this_thread());
+        look();
         computing.fetch_add(1, Ordering::Relaxed);
         Self(computing)
     }
@@ -310,6 +317,9 @@ struct OverThere {
     left: Instant,
 }
 
+/// A poll that took no longer was on its processor all the time.
+const SHORT: Duration = Duration::from_millis(1);
+
 /// The processor time that this thread has had.
 fn of_this_thread() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -329,11 +339,13 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let since = Instant::now();
+        let (since, before) = (Instant::now(), look());
         // On the caller's thread: the next poll follows at once, over there.
         if !over_there() {
             let polled = this.inner.as_mut().poll(cx);
-            this.busy += since.elapsed();
+            let took = since.elapsed();
+            // So short a time is not worth another look at the clock.
+            this.busy += if took < SHORT { took } else { of_this_thread().saturating_sub(before) };
             return polled.map(|done| (Some(done), this.busy));
         }
         let there = this.over_there.get_or_insert_with(|| OverThere {
@@ -344,7 +356,6 @@ impl<F: Future> Future for Within<F> {
         });
         // Woken by nobody but the timer, it waited until now.
         there.waited += there.alarm.reset().unwrap_or(since).saturating_duration_since(there.left);
-        let before = of_this_thread();
         let polled = this.inner.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&there.alarm))));
         this.busy += of_this_thread().saturating_sub(before);
         there.left = Instant::now();
@@ -454,6 +465,20 @@ mod tests {
             let slow = Within::new(limit, std::future::pending::<()>());
             assert_eq!(guests.drive(ONE, false, slow).await.unwrap().0, None);
             hog.abort();
+        });
+    }
+
+    #[test]
+    fn a_thread_that_loses_the_processor_costs_its_guest_nothing() {
+        let guests = Guests::new(1, Computing::default()).unwrap();
+        let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        caller.block_on(async {
+            let away = Duration::from_millis(200);
+            for here in [true, false] {
+                let asleep = Within::new(Duration::from_secs(10), async move { std::thread::sleep(away) });
+                let (done, busy) = guests.drive(ONE, here, asleep).await.unwrap();
+                assert!(done.is_some() && busy < away / 2, "{busy:?}, here: {here}");
+            }
         });
     }
 

@@ -44,21 +44,19 @@ pub(crate) enum Guest {
 pub(crate) fn store(engine: &Engine, leg: Leg) -> Store<Ctx> {
     let limits = leg.limits;
     let budget = u32::try_from(limits.cpu / i64::try_from(TICK.as_millis()).unwrap_or(1)).unwrap_or(1).max(1);
-    let (fence, began) = (Fence::new(limits.memory), Instant::now());
-    let mut store = Store::new(engine, Ctx { fence, began, spent: Duration::ZERO, ticks: 0, budget, leg });
+    let mut store = Store::new(engine, Ctx { fence: Fence::new(limits.memory), spent: Duration::ZERO, ticks: 0, budget, leg });
     store.limiter(|ctx| &mut ctx.fence);
     store.set_hostcall_fuel(limits.copy);
     store.set_max_component_handles(HANDLES);
     store.epoch_deadline_callback(|mut cx: StoreContextMut<'_, Ctx>| {
-        let (ctx, over_there) = (cx.data_mut(), drive::over_there());
-        if !over_there {
-            ctx.spent = ctx.began.elapsed().min(TICK);
-            return Ok(if ctx.spent < HERE { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) });
-        }
+        let ctx = cx.data_mut();
         // By its own time: one operation can take many beats, and a thread that lost the processor had none of them.
         ctx.spent += drive::computed();
         let ticks = u32::try_from(ctx.spent.as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
         if ticks == 0 {
+            if !drive::over_there() {
+                return Ok(if ctx.spent < HERE { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) });
+            }
             std::thread::yield_now();
             return Ok(UpdateDeadline::Continue(1));
         }
@@ -99,7 +97,7 @@ impl Instance {
     /// A whole budget of guest time.
     fn budget(&mut self) {
         let ctx = self.store.data_mut();
-        (ctx.began, ctx.spent, ctx.ticks) = (Instant::now(), Duration::ZERO, 0);
+        (ctx.spent, ctx.ticks) = (Duration::ZERO, 0);
         self.store.set_epoch_deadline(1);
     }
 
@@ -109,6 +107,8 @@ impl Instance {
         let limits = self.store.data().leg.limits;
         let loaded = interpreter.pointsman_plugin_interpreter().call_load(&mut self.store, source).await;
         let loaded = loaded.map_err(|e| explain(&e, who, &limits));
+        // What it took to read it is not the run's.
+        drive::look();
         self.budget();
         loaded?.map_err(|diagnostics| {
             let first = diagnostics.into_iter().next();
