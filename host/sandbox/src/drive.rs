@@ -31,6 +31,8 @@ thread_local! {
     static OVER_THERE: Cell<bool> = const { Cell::new(false) };
     /// The processor time of this thread when it last began with a guest, or looked at one.
     static LOOKED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// What that guest had computed when it went to wait, and nobody had looked.
+    static UNSEEN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// How far the guests' threads stand back: a third of the time of another thread, where both want all of it. Further, and on a busy
@@ -42,17 +44,10 @@ pub(crate) fn over_there() -> bool {
     OVER_THERE.get()
 }
 
-/// Looks at the guest of this thread: from here on it computes. Gives the thread's processor time.
-pub(crate) fn look() -> Duration {
-    let now = of_this_thread();
-    LOOKED.set(now);
-    now
-}
-
 /// How long the guest of this thread has computed since the last look at it.
 pub(crate) fn computed() -> Duration {
-    let before = LOOKED.get();
-    look().saturating_sub(before)
+    let now = of_this_thread();
+    UNSEEN.take() + now.saturating_sub(LOOKED.replace(now))
 }
 
 /// The threads of guests that take longer.
@@ -180,7 +175,6 @@ struct Computes<'a>(&'a Computing);
 
 impl<'a> Computes<'a> {
     fn now(computing: &'a Computing) -> Self {
-        look();
         computing.fetch_add(1, Ordering::Relaxed);
         Self(computing)
     }
@@ -305,7 +299,31 @@ pub(crate) struct Within<F> {
     inner: Pin<Box<F>>,
     limit: Duration,
     over_there: Option<OverThere>,
+    own: Own,
+}
+
+/// Its time on a processor.
+#[derive(Default)]
+struct Own {
     busy: Duration,
+    /// What it computed after the last look at it, before it went to wait: that counts when it goes on.
+    unseen: Duration,
+}
+
+impl Own {
+    /// Before a poll: looks at the guest that it is. Gives the thread's processor time.
+    fn begin(&self) -> Duration {
+        UNSEEN.set(self.unseen);
+        let now = of_this_thread();
+        LOOKED.set(now);
+        now
+    }
+
+    /// After a poll that began at this time of the thread.
+    fn end(&mut self, before: Duration) {
+        self.unseen = computed();
+        self.busy += LOOKED.get().saturating_sub(before);
+    }
 }
 
 /// What it takes to count there.
@@ -317,7 +335,7 @@ struct OverThere {
     left: Instant,
 }
 
-/// A poll that took no longer was on its processor all the time.
+/// A poll that took no longer, and was the last, was on its processor all the time: that is not worth a look at the clock.
 const SHORT: Duration = Duration::from_millis(1);
 
 /// The processor time that this thread has had.
@@ -329,7 +347,7 @@ fn of_this_thread() -> Duration {
 impl<F: Future> Within<F> {
     /// `inner`, for at most `limit`.
     pub(crate) fn new(limit: Duration, inner: F) -> Self {
-        Self { inner: Box::pin(inner), limit, over_there: None, busy: Duration::ZERO }
+        Self { inner: Box::pin(inner), limit, over_there: None, own: Own::default() }
     }
 }
 
@@ -339,14 +357,17 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let (since, before) = (Instant::now(), look());
+        let (since, before) = (Instant::now(), this.own.begin());
         // On the caller's thread: the next poll follows at once, over there.
         if !over_there() {
             let polled = this.inner.as_mut().poll(cx);
             let took = since.elapsed();
-            // So short a time is not worth another look at the clock.
-            this.busy += if took < SHORT { took } else { of_this_thread().saturating_sub(before) };
-            return polled.map(|done| (Some(done), this.busy));
+            if polled.is_ready() && took < SHORT {
+                this.own.busy += took;
+            } else {
+                this.own.end(before);
+            }
+            return polled.map(|done| (Some(done), this.own.busy));
         }
         let there = this.over_there.get_or_insert_with(|| OverThere {
             timer: Box::pin(tokio::time::sleep(this.limit)),
@@ -357,14 +378,14 @@ impl<F: Future> Future for Within<F> {
         // Woken by nobody but the timer, it waited until now.
         there.waited += there.alarm.reset().unwrap_or(since).saturating_duration_since(there.left);
         let polled = this.inner.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&there.alarm))));
-        this.busy += of_this_thread().saturating_sub(before);
         there.left = Instant::now();
+        this.own.end(before);
         if let Poll::Ready(done) = polled {
-            return Poll::Ready((Some(done), this.busy));
+            return Poll::Ready((Some(done), this.own.busy));
         }
-        let rest = this.limit.saturating_sub(this.busy + there.waited);
+        let rest = this.limit.saturating_sub(this.own.busy + there.waited);
         if rest.is_zero() {
-            return Poll::Ready((None, this.busy));
+            return Poll::Ready((None, this.own.busy));
         }
         if there.alarm.tell(cx.waker()) {
             cx.waker().wake_by_ref();
@@ -478,6 +499,27 @@ mod tests {
                 let asleep = Within::new(Duration::from_secs(10), async move { std::thread::sleep(away) });
                 let (done, busy) = guests.drive(ONE, here, asleep).await.unwrap();
                 assert!(done.is_some() && busy < away / 2, "{busy:?}, here: {here}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_computed_before_a_wait_counts_after_it() {
+        let guests = Guests::new(1, Computing::default()).unwrap();
+        let caller = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        caller.block_on(async {
+            for here in [true, false] {
+                let waits_often = async {
+                    for _ in 0..5 {
+                        let since = of_this_thread();
+                        while of_this_thread() - since < Duration::from_millis(1) {}
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    computed()
+                };
+                let (seen, busy) = guests.drive(ONE, here, Within::new(Duration::from_secs(10), waits_often)).await.unwrap();
+                let seen = seen.unwrap();
+                assert!(seen >= Duration::from_millis(5) && seen <= busy, "{seen:?} of {busy:?}, here: {here}");
             }
         });
     }

@@ -108,7 +108,7 @@ impl Instance {
         let loaded = interpreter.pointsman_plugin_interpreter().call_load(&mut self.store, source).await;
         let loaded = loaded.map_err(|e| explain(&e, who, &limits));
         // What it took to read it is not the run's.
-        drive::look();
+        drive::computed();
         self.budget();
         loaded?.map_err(|diagnostics| {
             let first = diagnostics.into_iter().next();
