@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use wasmtime::Engine;
 
 use crate::ctx::Leg;
-use crate::drive::{Crowd, Within};
+use crate::drive::Crowd;
 use crate::instance::{self, Guest, Instance};
 use crate::json::Unfit;
 use crate::limit;
 use crate::loader::Plugin;
+use crate::own_time::Within;
 use crate::pool::Key;
 use crate::world::convert::{ForGuest, IntoCore as _};
 use crate::world::{adapter, types};

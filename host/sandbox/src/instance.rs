@@ -14,6 +14,7 @@ use crate::engine::TICK;
 use crate::json;
 use crate::limit::{Fence, HANDLES, Hit, explain};
 use crate::loader::{Linked, Plugin};
+use crate::own_time;
 use crate::world::convert::IntoCore as _;
 use crate::world::{channel, journal, script, step, types};
 
@@ -51,7 +52,7 @@ pub(crate) fn store(engine: &Engine, leg: Leg) -> Store<Ctx> {
     store.epoch_deadline_callback(|mut cx: StoreContextMut<'_, Ctx>| {
         let ctx = cx.data_mut();
         // By its own time: one operation can take many beats, and a thread that lost the processor had none of them.
-        ctx.spent += drive::computed();
+        ctx.spent += own_time::computed();
         let ticks = u32::try_from(ctx.spent.as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
         if ticks == 0 {
             if !drive::over_there() {
@@ -108,7 +109,7 @@ impl Instance {
         let loaded = interpreter.pointsman_plugin_interpreter().call_load(&mut self.store, source).await;
         let loaded = loaded.map_err(|e| explain(&e, who, &limits));
         // What it took to read it is not the run's.
-        drive::computed();
+        own_time::computed();
         self.budget();
         loaded?.map_err(|diagnostics| {
             let first = diagnostics.into_iter().next();

@@ -11,7 +11,8 @@
 //! on any trap, limit or unusual growth, or after 1,000 calls.
 //!
 //! A newcomer's map: `loader/` is the way in, `world/` the generated contract and the conversions, `imports/` what a guest
-//! may call, `instance` a guest, `pool` those kept warm, `drive` the threads they run on, `limit` their named ends.
+//! may call, `instance` a guest, `pool` those kept warm, `drive` the threads they run on, `own_time` what they compute
+//! there, `limit` their named ends.
 //! `child` is the box for work in Rust on what strangers made: compiling it, reading it.
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +39,7 @@ mod instance;
 mod json;
 mod limit;
 mod loader;
+mod own_time;
 mod past;
 mod pool;
 mod step;

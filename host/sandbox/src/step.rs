@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use wasmtime::{Engine, Store};
 
 use crate::ctx::{Ctx, Leg};
-use crate::drive::{Crowd, Within};
+use crate::drive::Crowd;
 use crate::instance::{self, Instance};
 use crate::limit;
 use crate::loader::Plugin;
+use crate::own_time::Within;
 use crate::past::Past;
 use crate::pool::Key;
 use crate::world::convert::ForGuest as _;
