@@ -34,8 +34,8 @@ cargo xtask <verb>
                    conversations waiting (`waiting`); other args go to criterion.
                    `stored [--full] [--store ..] [--scale N]`: the cost of a message when up to 10 million are stored
   peers [args]     the side-by-side benchmark with Pointsman in it (`--checks`: its behaviour checks)
-  safety [name..]  heavy proofs against the real binary: T1, T2, T4, T6, T7, T8, T11, N15 (attackers), T13, T14, N6, N7, F9, F10, F11, F12, or all; --release,
-                   --scale N (1: full size), --store sqlite|postgres|postgres://user@host/db, --hosts N, --seed N
+  safety [name..]  heavy proofs against the real binary: T1, T2, T4 to T8, T11, T12, T24, N15 (attackers), T13, T14, N6, N7,
+                   F9, F10, F11, F12, or all; --release, --scale N (1: full size), --store sqlite|postgres|postgres://user@host/db, --hosts N, --seed N
   eval [name..]    how well the AI steps do on labelled texts, beside baselines and published figures, into tests/evals/RESULTS.md
                    (--data DIR: where the texts lie; --binary FILE: another build; --dry: only print). Python 3 makes itself a
                    private folder for the baselines

@@ -70,6 +70,19 @@ pub fn run(filter: &[String]) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Runs the house's tests with this in their names; whether there were some and all passed, and the closing line.
+pub fn some(filter: &str) -> Result<(bool, String)> {
+    plugins::build()?;
+    plugins::build_guests()?;
+    if !binaries()? {
+        return Ok((false, "it does not build".to_owned()));
+    }
+    let mut command = cargo();
+    runner(&mut command, Runner::CargoTest).args(["--lib", "--tests", "--", filter]);
+    let part = watch(&format!("the house: {filter}"), Runner::CargoTest, &mut command)?;
+    Ok((part.succeeded && part.closing.ran() > 0, part.closing.lines().join(", ")))
+}
+
 /// What the tests swept for secrets when they ended: a line a site, with its files, their bytes and the needles.
 fn sweep(log: &str) -> String {
     let mut sums = [0_u64; 3];
@@ -140,13 +153,13 @@ fn named(filter: &[String]) -> impl Iterator<Item = &str> {
 
 /// How one run of a runner ended.
 struct Part {
-    name: &'static str,
+    name: String,
     succeeded: bool,
     closing: Closing,
 }
 
 /// Runs a test runner, passes on what it prints as it comes, and reads the closing lines in it.
-fn watch(name: &'static str, runner: Runner, command: &mut Command) -> Result<Part> {
+fn watch(name: &str, runner: Runner, command: &mut Command) -> Result<Part> {
     tell(&format!("== tests: {name}"));
     if std::io::stderr().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
@@ -161,7 +174,7 @@ fn watch(name: &'static str, runner: Runner, command: &mut Command) -> Result<Pa
     });
     let status = child.wait().context("cannot wait for cargo")?;
     let closing = closing.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Part { name, succeeded: status.success(), closing })
+    Ok(Part { name: name.to_owned(), succeeded: status.success(), closing })
 }
 
 fn pass_on(from: impl Read, mut to: impl Write, runner: Runner, closing: &Mutex<Closing>) {
