@@ -33,7 +33,7 @@ const AT_ONCE: usize = 16;
 /// Deliveries of noise in a second: far more than endless plugins can be cut, and no flood of webhooks, which is another attack.
 const A_SECOND: f64 = 250.0;
 /// Between two messages of the other workspace.
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What was seen.
 #[derive(Debug)]
@@ -104,8 +104,8 @@ pub async fn run(setting: &Setting) -> Result<Found> {
     let account = stage.provider.account.config().phone_number_id.clone();
     let business = Hook::of(host.hook.clone(), account);
 
-    // So many that a percentile of them is steady.
-    let few = setting.scaled(2_000, 40);
+    // So many that a percentile of them is steady, and about as many as come beside the noise.
+    let few = setting.scaled(4_000, 40);
     // What is used for the first time is made ready.
     let mut said = talk(&business, 0, few / 4).await?;
     // Half of it before the noise and half of it after: a machine may change its pace meanwhile.
