@@ -82,6 +82,10 @@ fn what_is_small_passes() {
 fn bombs_for_the_compiler_are_refused_by_counting() {
     refused(&around(&functions(100_000, &[0, 0x0b])), "plugin.refused", "20000 functions");
     refused(&around(&functions(200, &[vec![1], leb(50_000), vec![0x7f, 0x0b]].concat())), "plugin.refused", "locals");
+    // So are those of several modules together, and the last that may be there is let in.
+    let some = |count| section(1, &functions(count, &[0, 0x0b]));
+    refused(&component(&[some(10_000), some(10_001)]), "plugin.refused", "20000 functions");
+    assert!(scan(&component(&[some(10_000), some(10_000)]), BOUNDS).is_ok());
     // Many small groups of locals add up as well.
     let groups = [leb(3_000), [1, 0x7f].repeat(3_000), vec![0x0b]].concat();
     refused(&around(&functions(1, &groups)), "plugin.refused", "locals");
@@ -106,12 +110,13 @@ fn huge_beginnings_are_refused() {
 
 #[test]
 fn components_in_components_are_refused() {
-    let mut doll = component(&[]);
-    for _ in 0..1_000 {
-        doll = component(&[section(4, &doll)]);
-    }
-    refused(&doll, "plugin.refused", "inside each other");
-    refused(&component(&vec![section(4, &component(&[])); 1_000]), "plugin.refused", "components");
+    let doll = |deep| (0..deep).fold(component(&[]), |doll, _| component(&[section(4, &doll)]));
+    let row = |count| component(&vec![section(4, &component(&[])); count]);
+    assert!(scan(&doll(3), BOUNDS).is_ok() && scan(&row(16), BOUNDS).is_ok());
+    refused(&doll(4), "plugin.refused", "inside each other");
+    refused(&doll(1_000), "plugin.refused", "inside each other");
+    refused(&row(17), "plugin.refused", "components");
+    refused(&row(1_000), "plugin.refused", "components");
 }
 
 #[test]

@@ -97,7 +97,7 @@ async fn what_never_answers_is_cut_and_its_place_is_free_again() {
     for deed in [json!({"do": "conversation"}), json!({"do": "fetch", "requests": requests})] {
         for _ in 0..3 {
             let since = Instant::now();
-            let end = house.sandbox.run(house.call(1, deed.clone()), Arc::new(Desk { hangs: true, wait: None })).await;
+            let end = house.sandbox.run(house.call(1, deed.clone()), Arc::new(Desk { hangs: true, ..Desk::default() })).await;
             assert_eq!(end.result.unwrap_err().code, "limit.wall", "{deed}");
             assert_eq!(end.usage.host_calls, 1, "its usage is kept");
             assert!(since.elapsed() < Duration::from_millis(1_000), "{deed}");
@@ -109,7 +109,7 @@ async fn what_never_answers_is_cut_and_its_place_is_free_again() {
         .map(|_| {
             let house = Arc::clone(&house);
             let call = house.call(1, json!({"do": "fetch", "requests": requests[..1]}));
-            tokio::spawn(async move { house.sandbox.run(call, Arc::new(Desk { hangs: true, wait: None })).await })
+            tokio::spawn(async move { house.sandbox.run(call, Arc::new(Desk { hangs: true, ..Desk::default() })).await })
         })
         .collect();
     for one in all {
@@ -123,7 +123,7 @@ async fn what_never_answers_is_cut_and_its_place_is_free_again() {
 #[tokio::test]
 async fn waiting_is_not_computing() {
     let house = House::new(SandboxConfig::default(), Trust::Stranger);
-    let desk = Desk { hangs: false, wait: Some(Duration::from_millis(150)) };
+    let desk = Desk { wait: Some(Duration::from_millis(150)), ..Desk::default() };
     let end = house.sandbox.run(house.call(1, json!({"do": "conversation"})), Arc::new(desk)).await;
     assert!(end.usage.wall_us > 300_000, "{:?}", end.usage);
     assert!(end.usage.ticks <= 4, "{:?}", end.usage);
@@ -152,6 +152,23 @@ async fn a_slow_guest_leaves_the_thread_of_its_caller() {
     for one in slow {
         assert_eq!(one.await.unwrap(), "limit.cpu");
     }
+}
+
+/// Where the guest of a call that reads its conversation was.
+async fn thread_of(house: &House) -> Option<String> {
+    let desk = Arc::new(Desk::default());
+    output(house.sandbox.run(house.call(1, json!({"do": "conversation"})), Arc::clone(&desk) as _).await);
+    desk.asked_on.lock().clone()
+}
+
+#[tokio::test]
+async fn who_was_slow_the_last_time_begins_elsewhere() {
+    let house = House::new(SandboxConfig::default(), Trust::Stranger);
+    let here = std::thread::current().name().map(str::to_owned);
+    assert_eq!(thread_of(&house).await, here);
+    assert_eq!(house.code_of(json!({"do": "spin"})).await, "limit.cpu");
+    assert_eq!(thread_of(&house).await.as_deref(), Some("guest"));
+    assert_eq!(thread_of(&house).await, here, "it was quick again");
 }
 
 #[tokio::test]

@@ -106,7 +106,10 @@ async fn state_sees_its_own_writes_and_leaves_them_as_effects() {
     assert_eq!(told[2], json!({"Ok": 37}));
     assert_eq!(told[3], json!({"Ok": "37"}));
     assert_eq!(told[7], json!({"Ok": null}), "deleted");
-    for (n, says) in [(5, "no integer"), (8, "1 to 128"), (9, "64 KiB"), (10, "state = { scope = \"workspace\"")] {
+    assert_eq!(told[11], json!({"Ok": null}), "128 bytes are a key");
+    for (n, says) in
+        [(5, "no integer"), (8, "1 to 128"), (12, "1 to 128"), (9, "64 KiB"), (10, "state = { scope = \"workspace\"")]
+    {
         assert!(told[n]["Err"].as_str().unwrap().contains(says), "{}", told[n]);
     }
 }

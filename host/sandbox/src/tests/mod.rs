@@ -124,10 +124,13 @@ struct Desk {
     hangs: bool,
     /// Before an answer.
     wait: Option<Duration>,
+    /// The name of the thread on which it was last asked.
+    asked_on: parking_lot::Mutex<Option<String>>,
 }
 
 impl Desk {
     async fn pause(&self) {
+        *self.asked_on.lock() = std::thread::current().name().map(str::to_owned);
         if self.hangs {
             std::future::pending::<()>().await;
         }

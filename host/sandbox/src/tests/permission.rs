@@ -33,8 +33,9 @@ impl StepHost for Guarded {
     }
     async fn request(&self, asks: &Manifest, request: HttpRequest) -> Result<HttpResponse, Refusal> {
         assert_eq!(asks.id, "acme/hostile");
+        let body = if request.url.ends_with("/large") { vec![b'x'; 1 << 20] } else { b"nothing here".to_vec() };
         self.requests.lock().push(request);
-        Ok(HttpResponse { status: 404, headers: vec![("a".into(), "b".into())], body: b"nothing here".to_vec(), kept: None })
+        Ok(HttpResponse { status: 404, headers: vec![("a".into(), "b".into())], body, kept: None })
     }
     fn withheld(&self, permission: &Permission) -> Option<String> {
         let word = permission.to_string();
@@ -177,4 +178,12 @@ async fn a_request_goes_where_it_was_granted_to_go_with_what_was_granted_to_go_t
     let (told, desk) = fetch(json!(vec![good; 20]), &[]).await;
     assert_eq!(desk.requests.lock().len(), 16);
     assert_eq!((&told[15], &told[16]), (&answer, &json!("limit: limit.http-requests")));
+
+    // What comes back is bounded in all: the answer that goes beyond is the last.
+    let large = json!({ "url": "https://api.example.com/v1/large" });
+    let desk = withholding(&[]);
+    let call = house.call(1, json!({"do": "fetch", "count": true, "requests": vec![large; 6]}));
+    let told = output(house.sandbox.run(call, Arc::clone(&desk) as _).await);
+    assert_eq!((desk.requests.lock().len(), &told[3]["body"]), (4, &json!(1 << 20)), "{told}");
+    assert_eq!(told[4], json!("limit: limit.http-answers"));
 }

@@ -156,7 +156,7 @@ impl Guest for Hostile {
                         Ok(answer) => json!({
                             "status": answer.status,
                             "headers": answer.headers.into_iter().map(|h| (h.name, h.value)).collect::<Vec<_>>(),
-                            "body": String::from_utf8_lossy(&answer.body),
+                            "body": if input["count"] == true { json!(answer.body.len()) } else { json!(String::from_utf8_lossy(&answer.body)) },
                         }),
                         Err(refusal) => told(refusal),
                     });
@@ -230,6 +230,8 @@ impl Guest for Hostile {
                     state::get(scope, "").heard(),
                     state::set(scope, "big", &format!("\"{}\"", "x".repeat(70_000)), None).heard(),
                     state::get(state::Scope::Workspace, "count").heard(),
+                    state::get(scope, &"k".repeat(128)).heard(),
+                    state::get(scope, &"k".repeat(129)).heard(),
                 ]);
                 done(all)
             }
