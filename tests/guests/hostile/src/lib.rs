@@ -156,7 +156,7 @@ impl Guest for Hostile {
                         Ok(answer) => json!({
                             "status": answer.status,
                             "headers": answer.headers.into_iter().map(|h| (h.name, h.value)).collect::<Vec<_>>(),
-                            "body": if input["count"] == true { json!(answer.body.len()) } else { json!(String::from_utf8_lossy(&answer.body)) },
+                            "body": if input["count"] == true { json!(answer.body.len()) } else { readable(&answer.body) },
                         }),
                         Err(refusal) => told(refusal),
                     });
@@ -307,6 +307,10 @@ impl<T: Into<Value>> Heard for Result<T, Refusal> {
             Err(refusal) => json!({ "Err": said(refusal) }),
         }
     }
+}
+
+fn readable(bytes: &[u8]) -> Value {
+    String::from_utf8_lossy(bytes).into()
 }
 
 fn told(refusal: Refusal) -> Value {
