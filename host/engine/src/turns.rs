@@ -294,7 +294,8 @@ mod tests {
         assert!(more.await.is_err(), "another is about");
         let _others = (turns.take(other).await, turns.take(other).await);
         turns.0.lock().set_back.insert(busy, Instant::now());
-        let _second = turns.take(busy).await;
+        let second = tokio::time::timeout(Duration::from_secs(5), turns.take(busy)).await;
+        assert!(second.is_ok(), "its time is over");
         drop(held);
     }
 
